@@ -1,0 +1,53 @@
+//! How replicas hear one another.
+//!
+//! A [`Bus`] takes requests and answers with [`BusEvent`]s to its [`Listener`]; it never blocks its
+//! caller and it orders nothing twice: the log it appends to is the only order. The hub above it
+//! trusts no announcement: everything it hears is checked against the hash chain, and whatever may
+//! have been lost is read from the log.
+//!
+//! Every implementation passes the same contract test-suite.
+
+mod event;
+mod request;
+
+pub use event::{
+    AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
+};
+pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Ticket};
+
+use inkwire_model::{DocumentId, Signal};
+
+/// The way out of a replica, and the only one.
+///
+/// Requests return at once. Each `append`, `read` and head comparison is answered by exactly one
+/// event with its ticket or document, also when the bus is away ([`Unavailable`]).
+pub trait Bus: Send + Sync + 'static {
+    /// Follows a document. [`BusEvent::Subscribed`] comes when the subscription is *confirmed*, and
+    /// again after each loss of it: the bus restores its subscriptions by itself, for ever.
+    fn subscribe(&self, document: &DocumentId);
+
+    /// Stops following; what was already heard may still arrive.
+    fn unsubscribe(&self, document: &DocumentId);
+
+    /// Appends entries of one document, in order, in one atomic call (C1). Calls of one document
+    /// take effect in the order in which they were made.
+    fn append(&self, append: Append);
+
+    /// Reads one page of a log, with where the askers stand, in one atomic call (C4, C6).
+    fn read(&self, read: Read);
+
+    /// Asks for the heads of documents, in as few round trips as the bus can (C6).
+    fn compare_heads(&self, documents: Vec<DocumentId>);
+
+    /// Announces a signal to every replica that follows the document, this one too. May be lost.
+    fn signal(&self, document: &DocumentId, signal: Signal);
+
+    /// Whether the bus can be reached now.
+    fn is_available(&self) -> bool;
+}
+
+/// Who hears what the bus has to say. Must return quickly and never block: it runs on the task
+/// that reads from Redis. What it cannot take it counts as a lag of its own.
+pub trait Listener: Send + Sync + 'static {
+    fn hear(&self, event: BusEvent);
+}

@@ -1,0 +1,32 @@
+//! The nouns of the contract, as types. Whatever holds one of these values holds a valid one:
+//! text from outside is parsed here, once, and nobody checks it again.
+//!
+//! This crate knows no protocol, no transport, no clock and no runtime.
+
+mod access;
+mod client;
+mod code;
+mod digest;
+mod document_id;
+mod entry;
+mod nack;
+mod position;
+mod reset;
+mod role;
+mod row;
+mod signal;
+mod subject;
+
+pub use access::{ACCESS_AUTHOR, AccessAction, AccessChange, AccessPayload};
+pub use client::{ClientId, ClientKey, InvalidClientId};
+pub use code::{CODES, Code, CodeRow, Retry};
+pub use digest::{Digest, ShortDigest};
+pub use document_id::{DocumentId, InvalidDocumentId};
+pub use entry::{ClientSeq, ContentType, Entry, Kind, NewEntry, UnixMillis};
+pub use nack::Nack;
+pub use position::{ChainHash, InvalidPosition, Position, Seq};
+pub use reset::{ResetCause, Snapshot};
+pub use role::{Capability, InvalidRole, Role};
+pub use row::{ClientRow, ROW_DIGESTS_MAX};
+pub use signal::Signal;
+pub use subject::{InvalidSubject, Subject};

@@ -1,1 +1,14 @@
+//! Joins a protocol's session with the hub: packets become commands, deliveries become finished bytes.
+//!
+//! A session has two halves. The receive half belongs to the connection's own task and speaks to the
+//! hub in commands. The delivering half, one for each joined document, is called by the hub's tasks.
+//! They share the connection's outbox and, for each joined document, whether that still stands.
+//!
+//! This crate knows no socket and no runtime, and reads no clock.
 
+mod admission;
+mod context;
+mod token_bucket;
+
+pub use admission::{AuthenticationError, Authenticator, Grant, Roles};
+pub use context::{Rate, SessionContext, SessionLimits};

@@ -1,0 +1,100 @@
+//! Who may do what: a [`Grant`] is what a credential was worth when it was checked, and the only
+//! source of roles in a session.
+//!
+//! How a credential is checked is the server's business; a session only asks.
+
+use std::collections::HashMap;
+
+use inkwire_model::{Code, DocumentId, Role, Subject, UnixMillis};
+
+/// What a credential gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub subject: Subject,
+    pub roles: Roles,
+    /// When it ends; `None` for a credential without an end.
+    pub expires_at_ms: Option<UnixMillis>,
+}
+
+/// The roles of one subject (C10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roles {
+    /// The same role in every document.
+    Everywhere(Role),
+    /// These documents and no others.
+    Documents(HashMap<DocumentId, Role>),
+}
+
+/// Checks credentials.
+///
+/// Called on a connection's own task: it does not block and does not wait.
+pub trait Authenticator: Send + Sync + 'static {
+    /// What `token` gives at `now_ms`. `None` asks for anonymous access, which may be permitted or not.
+    fn authenticate(
+        &self,
+        token: Option<&str>,
+        now_ms: UnixMillis,
+    ) -> Result<Grant, AuthenticationError>;
+}
+
+/// Why a credential gives nothing. The text is a sentence for whoever sent it and names no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationError {
+    #[error("{0}")]
+    Unauthenticated(String),
+    #[error("{0}")]
+    TokenExpired(String),
+}
+
+impl AuthenticationError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unauthenticated(_) => Code::Unauthenticated,
+            Self::TokenExpired(_) => Code::TokenExpired,
+        }
+    }
+}
+
+impl Grant {
+    pub fn has_expired(&self, now_ms: UnixMillis) -> bool {
+        self.expires_at_ms.is_some_and(|end| end <= now_ms)
+    }
+}
+
+impl Roles {
+    /// The role in `document`; `None` if there is none.
+    pub fn role_in(&self, document: &DocumentId) -> Option<Role> {
+        match self {
+            Self::Everywhere(role) => Some(*role),
+            Self::Documents(roles) => roles.get(document).copied(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_per_document() {
+        let document = |id| DocumentId::parse(id).unwrap();
+        let some = Roles::Documents(HashMap::from([(document("a"), Role::Viewer)]));
+        assert_eq!(some.role_in(&document("a")), Some(Role::Viewer));
+        assert_eq!(some.role_in(&document("b")), None);
+        let all = Roles::Everywhere(Role::Owner);
+        assert_eq!(all.role_in(&document("b")), Some(Role::Owner));
+    }
+
+    #[test]
+    fn a_grant_ends_at_its_time() {
+        let mut grant = Grant {
+            subject: Subject::parse("alice").unwrap(),
+            roles: Roles::Everywhere(Role::Viewer),
+            expires_at_ms: Some(1_000),
+        };
+        assert!(!grant.has_expired(999));
+        assert!(grant.has_expired(1_000));
+        grant.expires_at_ms = None;
+        assert!(!grant.has_expired(u64::MAX));
+    }
+}

@@ -1,0 +1,82 @@
+//! What all sessions of a replica share: the same for each of them, and never changed.
+
+use std::sync::Arc;
+
+use crate::Authenticator;
+
+/// What every session of this replica needs.
+pub struct SessionContext {
+    pub authenticator: Arc<dyn Authenticator>,
+    /// This replica's name, as `welcome` tells it.
+    pub replica: Arc<str>,
+    pub limits: SessionLimits,
+    /// A client sends something at least this often; after twice this time of silence it is gone.
+    pub heartbeat_ms: u64,
+    /// How long the `hello` may take.
+    pub hello_timeout_ms: u64,
+}
+
+impl SessionContext {
+    /// A context with the default limits and times.
+    pub fn new(authenticator: Arc<dyn Authenticator>, replica: Arc<str>) -> Self {
+        Self {
+            authenticator,
+            replica,
+            limits: SessionLimits::default(),
+            heartbeat_ms: 25_000,
+            hello_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// What one session may do. The breach of each has a name in the error table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Largest payload of an entry (`too_large`).
+    pub payload_bytes_max: usize,
+    /// Largest payload of a signal, which goes to everybody at once (`too_large`).
+    pub signal_bytes_max: usize,
+    /// Documents joined at the same time (`too_many_documents`).
+    pub documents_max: usize,
+    /// Entries (`throttled`).
+    pub appends: Rate,
+    /// Bytes of payload, of entries and signals together (`throttled`).
+    pub bytes: Rate,
+    /// Signals (`throttled`).
+    pub signals: Rate,
+    /// Joins, changes of access and renewals of credentials (`throttled`).
+    pub requests: Rate,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 1 << 20,
+            signal_bytes_max: 16 << 10,
+            documents_max: 64,
+            appends: Rate {
+                per_second: 2_000,
+                burst: 4_000,
+            },
+            bytes: Rate {
+                per_second: 4 << 20,
+                burst: 8 << 20,
+            },
+            signals: Rate {
+                per_second: 50,
+                burst: 100,
+            },
+            requests: Rate {
+                per_second: 50,
+                burst: 200,
+            },
+        }
+    }
+}
+
+/// How much is permitted in the long run, and at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub per_second: u64,
+    pub burst: u64,
+}

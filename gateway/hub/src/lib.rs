@@ -4,8 +4,9 @@
 
 mod command;
 mod delivery;
+pub mod document;
 mod outbox;
 
 pub use command::{Command, Join, MemberKey, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
-pub use outbox::{Closing, Outbox, OutboxLimits, Priority, Wire};
+pub use outbox::{Farewell, Outbox, OutboxLimits, Priority, Wire};

@@ -11,12 +11,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use inkwire_model::Code;
 use tokio::sync::Notify;
 
 /// Most slices in one vectored write.
 const SLICES_MAX: usize = 64;
+
+/// Capacity of the queue that an idle connection may keep.
+const IDLE_CAPACITY_MAX: usize = 32;
 
 /// The socket behind an outbox.
 pub trait Wire: Send + Sync + 'static {
@@ -34,8 +37,8 @@ pub struct OutboxLimits {
 impl Default for OutboxLimits {
     fn default() -> Self {
         Self {
-            messages_max: 8_192,
-            bytes_max: 1 << 20,
+            messages_max: 16_384,
+            bytes_max: 4 << 20,
         }
     }
 }
@@ -49,18 +52,14 @@ pub enum Priority {
     Signal,
 }
 
-/// Why and how an outbox stops taking messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    pub code: Code,
-    /// The last bytes, such as an error and a close frame.
-    pub farewell: Bytes,
-}
+/// Makes the last bytes of a connection that ends for this cause, such as a close frame.
+pub type Farewell = Box<dyn Fn(Code) -> Bytes + Send + Sync>;
 
 /// A bounded queue of finished bytes over a [`Wire`].
 pub struct Outbox<W> {
     wire: W,
     limits: OutboxLimits,
+    farewell: Farewell,
     // Held for pushes and for one non-blocking write at a time; never across an await.
     queue: Mutex<Queue>,
     attention: Notify,
@@ -72,17 +71,20 @@ struct Queue {
     bytes: usize,
     /// The first frame was written in part: it may not be dropped.
     torn: bool,
+    /// Somebody will flush.
     dirty: bool,
+    /// The socket was full; the connection's task flushes when it is writable again.
     blocked: bool,
     closing: Option<Code>,
     failed: bool,
 }
 
 impl<W: Wire> Outbox<W> {
-    pub fn new(wire: W, limits: OutboxLimits) -> Self {
+    pub fn new(wire: W, limits: OutboxLimits, farewell: Farewell) -> Self {
         Self {
             wire,
             limits,
+            farewell,
             queue: Mutex::default(),
             attention: Notify::new(),
         }
@@ -92,8 +94,323 @@ impl<W: Wire> Outbox<W> {
         &self.wire
     }
 
+    /// Queues finished bytes. True if the outbox became dirty by this: the caller then sees to a
+    /// [`flush`](Self::flush). After a close nothing is taken.
+    pub fn push(&self, priority: Priority, bytes: Bytes) -> bool {
+        let mut queue = self.lock();
+        if queue.closing.is_some() || queue.failed {
+            return false;
+        }
+        if priority == Priority::Signal && !queue.fits(bytes.len(), self.limits.halved()) {
+            return false;
+        }
+        if !queue.fits(bytes.len(), self.limits) {
+            queue.drop_signals();
+        }
+        if queue.fits(bytes.len(), self.limits) {
+            queue.add(priority, bytes);
+        } else {
+            self.close_locked(
+                &mut queue,
+                Code::SlowConsumer,
+                (self.farewell)(Code::SlowConsumer),
+            );
+        }
+        let became_dirty = !queue.dirty && !queue.blocked;
+        queue.dirty = true;
+        became_dirty
+    }
+
+    /// Writes what is queued, as far as the socket takes it.
+    pub fn flush(&self) {
+        let mut queue = self.lock();
+        queue.dirty = false;
+        if !queue.blocked {
+            self.write_locked(&mut queue);
+        }
+    }
+
+    /// Called by the connection's task when the socket is writable again.
+    pub fn resume(&self) {
+        let mut queue = self.lock();
+        queue.blocked = false;
+        queue.dirty = false;
+        self.write_locked(&mut queue);
+    }
+
+    /// Whether there is room for a page of history.
+    pub fn has_room(&self) -> bool {
+        let queue = self.lock();
+        queue.closing.is_none() && queue.fits(0, self.limits.halved())
+    }
+
+    /// Ends the outbox: what is queued goes out, then `farewell`, then nothing more is taken.
+    pub fn close(&self, code: Code, farewell: Bytes) {
+        let mut queue = self.lock();
+        if queue.closing.is_none() && !queue.failed {
+            queue.closing = Some(code);
+            queue.add(Priority::Message, farewell);
+            if !queue.blocked {
+                self.write_locked(&mut queue);
+            }
+        }
+        drop(queue);
+        self.attention.notify_one();
+    }
+
+    /// Resolves when the connection's task has something to do here: the socket is full, the outbox
+    /// closes, or the socket failed. Spurious wakes are possible.
+    pub async fn attention(&self) {
+        self.attention.notified().await;
+    }
+
+    /// Whether the connection's task has to await writability.
+    pub fn is_blocked(&self) -> bool {
+        self.lock().blocked
+    }
+
+    /// Why the outbox closes, once it does.
+    pub fn closing(&self) -> Option<Code> {
+        self.lock().closing
+    }
+
+    /// Whether nothing more will be written: all went out after a close, or the socket failed.
+    pub fn is_finished(&self) -> bool {
+        let queue = self.lock();
+        queue.failed || (queue.closing.is_some() && queue.frames.is_empty())
+    }
+
+    /// What waits: messages and bytes.
+    pub fn depth(&self) -> (usize, usize) {
+        let queue = self.lock();
+        (queue.frames.len(), queue.bytes)
+    }
+
+    /// A receiver that does not keep up: what waits is dropped, since it resumes by position.
+    fn close_locked(&self, queue: &mut Queue, code: Code, farewell: Bytes) {
+        queue.keep_torn_only();
+        queue.closing = Some(code);
+        queue.add(Priority::Message, farewell);
+        self.attention.notify_one();
+    }
+
+    fn write_locked(&self, queue: &mut Queue) {
+        while !queue.frames.is_empty() && !queue.failed {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let count = queue.slices(&mut slices);
+            let filled = slices.split_at(count).0;
+            match self.wire.try_write_vectored(filled) {
+                Ok(0) => queue.failed = true,
+                Ok(written) => queue.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    queue.blocked = true;
+                    self.attention.notify_one();
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => queue.failed = true,
+            }
+        }
+        if queue.failed {
+            queue.frames.clear();
+            queue.bytes = 0;
+        }
+        if queue.failed || queue.closing.is_some() {
+            self.attention.notify_one();
+        }
+        if queue.frames.capacity() > IDLE_CAPACITY_MAX {
+            queue.frames.shrink_to(IDLE_CAPACITY_MAX);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // A panic while it is held leaves a queue that is still whole.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutboxLimits {
+    fn halved(self) -> Self {
+        Self {
+            messages_max: self.messages_max / 2,
+            bytes_max: self.bytes_max / 2,
+        }
+    }
+}
+
+impl Queue {
+    /// Whether one more frame fits. A single frame larger than the limit fits into an empty queue.
+    fn fits(&self, bytes: usize, limits: OutboxLimits) -> bool {
+        self.frames.is_empty()
+            || (self.frames.len() < limits.messages_max && self.bytes + bytes <= limits.bytes_max)
+    }
+
+    fn add(&mut self, priority: Priority, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.bytes += bytes.len();
+            self.frames.push_back((priority, bytes));
+        }
+    }
+
+    fn drop_signals(&mut self) {
+        let mut torn = self.torn;
+        let bytes = &mut self.bytes;
+        self.frames.retain(|(priority, frame)| {
+            let keep = *priority == Priority::Message || torn;
+            torn = false;
+            if !keep {
+                *bytes -= frame.len();
+            }
+            keep
+        });
+    }
+
+    fn keep_torn_only(&mut self) {
+        self.frames.truncate(usize::from(self.torn));
+        self.bytes = self.frames.iter().map(|(_, frame)| frame.len()).sum();
+    }
+
+    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> usize {
+        let mut count = 0;
+        for (slot, (_, frame)) in slices.iter_mut().zip(&self.frames) {
+            *slot = IoSlice::new(frame);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while written > 0
+            && let Some((_, frame)) = self.frames.front_mut()
+        {
+            if written < frame.len() {
+                frame.advance(written);
+                self.torn = true;
+                return;
+            }
+            written -= frame.len();
+            self.torn = false;
+            self.frames.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes `budget` bytes, then blocks.
+    #[derive(Default)]
+    struct Socket {
+        taken: Mutex<Vec<u8>>,
+        budget: Mutex<usize>,
+    }
+
+    impl Wire for Socket {
+        fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let mut budget = self.budget.lock().unwrap();
+            if *budget == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let mut taken = self.taken.lock().unwrap();
+            let before = taken.len();
+            for byte in slices.iter().flat_map(|slice| slice.iter()).take(*budget) {
+                taken.push(*byte);
+            }
+            let written = taken.len() - before;
+            *budget -= written;
+            Ok(written)
+        }
+    }
+
+    fn outbox(limits: OutboxLimits) -> Outbox<Socket> {
+        Outbox::new(
+            Socket::default(),
+            limits,
+            Box::new(|_| Bytes::from_static(b"<bye>")),
+        )
+    }
+
+    fn message(outbox: &Outbox<Socket>, text: &'static str) -> bool {
+        outbox.push(Priority::Message, Bytes::from_static(text.as_bytes()))
+    }
+
+    fn allow(outbox: &Outbox<Socket>, bytes: usize) -> String {
+        *outbox.wire().budget.lock().unwrap() = bytes;
+        outbox.resume();
+        String::from_utf8(outbox.wire().taken.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn only_the_first_push_makes_it_dirty() {
+        let outbox = outbox(OutboxLimits::default());
+        assert!(message(&outbox, "a"));
+        assert!(!message(&outbox, "b"));
+        outbox.flush();
+        assert!(outbox.is_blocked());
+        assert!(
+            !message(&outbox, "c"),
+            "the connection's task flushes a blocked one"
+        );
+        assert_eq!(allow(&outbox, 100), "abc");
+        assert!(message(&outbox, "d"));
+    }
+
+    #[test]
+    fn partial_writes_continue_where_they_stopped() {
+        let outbox = outbox(OutboxLimits::default());
+        for text in ["hello ", "wide ", "world"] {
+            message(&outbox, text);
+        }
+        assert_eq!(allow(&outbox, 8), "hello wi");
+        assert_eq!(outbox.depth(), (2, 8));
+        assert_eq!(allow(&outbox, 100), "hello wide world");
+    }
+
+    #[test]
+    fn over_the_limit_signals_go_first_and_then_the_connection() {
+        let outbox = outbox(OutboxLimits {
+            messages_max: 100,
+            bytes_max: 20,
+        });
+        message(&outbox, "abcd");
+        assert_eq!(allow(&outbox, 2), "ab");
+        outbox.push(Priority::Signal, Bytes::from_static(b"sig."));
+        message(&outbox, "efghijklmnop");
+        assert_eq!(outbox.depth(), (3, 18));
+        message(&outbox, "qrst");
+        assert_eq!(outbox.depth(), (3, 18), "the signal made room");
+        assert_eq!(outbox.closing(), None);
+        message(&outbox, "uvwx");
+        assert_eq!(outbox.closing(), Some(Code::SlowConsumer));
+        assert_eq!(
+            allow(&outbox, 100),
+            "abcd<bye>",
+            "the torn frame is completed"
+        );
+        assert!(outbox.is_finished());
+        assert!(!message(&outbox, "y"));
+    }
+
+    #[test]
+    fn signals_are_not_even_queued_for_one_who_lags() {
+        let outbox = outbox(OutboxLimits {
+            messages_max: 100,
+            bytes_max: 20,
+        });
+        message(&outbox, "0123456789");
+        outbox.push(Priority::Signal, Bytes::from_static(b"s"));
+        assert_eq!(outbox.depth(), (1, 10));
+    }
+
+    #[test]
+    fn a_close_lets_out_what_waits() {
+        let outbox = outbox(OutboxLimits::default());
+        message(&outbox, "last words");
+        outbox.close(Code::GoingAway, Bytes::from_static(b"<close>"));
+        assert!(!outbox.is_finished());
+        assert_eq!(allow(&outbox, 100), "last words<close>");
+        assert!(outbox.is_finished());
     }
 }

@@ -7,6 +7,8 @@
 //!
 //! Every implementation passes the same contract test-suite.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod event;
 mod request;
 

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them. Any failure ends it with a non-zero exit.
+#
+# It needs Rust (rustup installs the version that the workspace names) and, on Debian and its kin,
+# root or sudo: for `apt-get install` of the programs that are missing below, and for nothing else.
+# It uses no service of this machine: every process runs on a port of its own, on loopback.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export PATH=$PATH:$HOME/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
+cargo_deny_version=0.20.2
+results=$(mktemp)
+headings=()
+began=$SECONDS
+step_began=$SECONDS
+trap 'rm -f "$results"' EXIT
+
+# Names the step that begins, and notes how long the last one took.
+step() {
+    if [ ${#headings[@]} -gt 0 ]; then
+        headings[-1]="${headings[-1]} ($((SECONDS - step_began)) s)"
+    fi
+    step_began=$SECONDS
+    headings+=("$1")
+    printf '\n=== %s\n' "$1"
+}
+
+# Runs tests, and keeps their output for the count at the end.
+tests() {
+    "$@" 2>&1 | tee -a "$results"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "This needs root: $*" >&2
+        exit 1
+    fi
+}
+
+node_is_recent() {
+    command -v node >/dev/null && command -v npm >/dev/null &&
+        [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ]
+}
+
+install_programs() {
+    local missing=() pair
+    for pair in redis-server:redis-server redis-cli:redis-tools nginx:nginx haproxy:haproxy \
+        chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    node_is_recent || missing+=(nodejs npm)
+    if [ ${#missing[@]} = 0 ]; then
+        echo "everything is there"
+        return
+    fi
+    echo "missing: ${missing[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "This is no Debian: install these yourself, by the names that they have here." >&2
+        exit 1
+    fi
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}"
+    node_is_recent || {
+        echo "node 18 or newer is needed, and this Debian has only $(node --version)." >&2
+        exit 1
+    }
+}
+
+install_cargo_deny() {
+    if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $cargo_deny_version" ]; then
+        # Unoptimized it builds in a third of the time, and it reads a few files.
+        cargo install cargo-deny --locked --version "$cargo_deny_version" --debug --quiet \
+            --target-dir "${CARGO_TARGET_DIR:-target}/cargo-deny"
+    fi
+}
+
+echo "This runs every test of Inkwire. It may need root, by sudo, to install the Debian packages that"
+echo "are missing; the first step says which."
+
+step "Programs that the tests use"
+command -v cargo >/dev/null || {
+    echo "Rust is missing: https://rustup.rs" >&2
+    exit 1
+}
+install_programs
+
+step "Format"
+cargo fmt --all --check
+
+step "Lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "Documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+step "Tests of the crates, the bus contract on memory and on Redis among them"
+tests cargo test --workspace --exclude inkwire-tests --locked
+
+step "Client library for browsers and node"
+(cd shared/client-js && npm ci --no-audit --no-fund)
+tests npm --prefix shared/client-js test
+
+step "The demo page's bundle is what its sources make"
+(cd gateway/server/web && npm ci --no-audit --no-fund && npm run build)
+git diff --exit-code --stat -- gateway/server/web
+
+step "Release build"
+cargo build --release --locked
+INKWIRE_BIN=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)/inkwire
+export INKWIRE_BIN
+
+step "End to end: three replicas, Redis, HAProxy, nginx"
+tests cargo test -p inkwire-tests --locked
+
+step "The demo page in Chromium"
+tests npm --prefix gateway/server/web test
+
+step "Licences, sources and banned crates"
+install_cargo_deny
+cargo deny check bans licenses sources
+
+step "Summary"
+unset 'headings[-1]'
+printf '%s\n' "${headings[@]}"
+echo "$((SECONDS - began)) s in all"
+if compgen -G "../shared/traces/*.json.gz" >/dev/null; then
+    echo "Real editing traces were replayed: $(cd ../shared/traces && echo *.json.gz)"
+else
+    echo "No traces stand beside the checkout: a generated history was replayed in their place."
+fi
+# What cargo and node count, together.
+awk '/^test result: / { passed += $4; failed += $6 }
+    /^# pass / { passed += $3 } /^# fail / { failed += $3 }
+    /^ℹ pass / { passed += $3 } /^ℹ fail / { failed += $3 }
+    END { printf "%d passed, %d failed\n", passed, failed }' "$results"

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use inkwire_model::{
-    ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Entry, Kind, Nack, Position,
-    ResetCause, Role, Signal, Snapshot, Subject,
+    AccessAction, ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Entry, Kind, Nack,
+    Position, ResetCause, Role, Signal, Snapshot, Subject,
 };
 
 /// From the client to the gateway.
@@ -136,6 +136,7 @@ pub enum ServerPacket {
     AccessChanged {
         document: DocumentId,
         subject: Subject,
+        action: AccessAction,
         position: Position,
     },
     /// A request failed. With `document`, only there; the session goes on unless a close follows.

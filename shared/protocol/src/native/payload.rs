@@ -1,0 +1,126 @@
+//! Payloads: exactly one of three fields carries the bytes, and the bytes survive exactly.
+//!
+//! What goes out is chosen so that it comes back as the same bytes: a digest covers them.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use inkwire_model::ContentType;
+use serde::de::IgnoredAny;
+
+use super::{
+    fields::{GivenPayload, PayloadFields},
+    read::{Fault, content_type},
+};
+
+const TEXT_DEFAULT: &str = "text/plain; charset=utf-8";
+const BYTES_DEFAULT: &str = "application/octet-stream";
+
+/// How a JSON packet shows a payload.
+pub(super) enum OutgoingPayload<'a> {
+    Json(&'a str),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+pub(super) fn outgoing<'a>(content_type: &ContentType, payload: &'a [u8]) -> OutgoingPayload<'a> {
+    let is_json = is_json(content_type);
+    if !is_json && !is_text(content_type) {
+        return OutgoingPayload::Bytes(payload);
+    }
+    match std::str::from_utf8(payload) {
+        // White space around a value would be lost on the way.
+        Ok(text) if is_json && text.trim_ascii().len() == text.len() && is_json_value(text) => {
+            OutgoingPayload::Json(text)
+        }
+        Ok(text) => OutgoingPayload::Text(text),
+        Err(_) => OutgoingPayload::Bytes(payload),
+    }
+}
+
+/// Reads a payload and its type, whichever field it stands in.
+pub(super) fn incoming(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
+    let PayloadFields {
+        payload,
+        text,
+        base64,
+        content_type: given_type,
+    } = fields;
+    let given_type = content_type(given_type)?;
+    let or_default = |default: &str| match given_type {
+        Some(given) => Ok(given),
+        None => ContentType::parse(default).map_err(Fault::invalid),
+    };
+    match (payload, text.text()?, base64.text()?) {
+        (GivenPayload::Json(json), None, None) => {
+            let content_type = or_default("application/json")?;
+            if !is_json(&content_type) {
+                return Err(Fault::invalid(format!(
+                    "the field `payload` is a JSON value, so its content_type cannot be \
+                     {content_type}: use `text` or `base64`"
+                )));
+            }
+            Ok((content_type, Bytes::copy_from_slice(json.as_bytes())))
+        }
+        (GivenPayload::Bytes(bytes), None, None) => {
+            Ok((or_default(BYTES_DEFAULT)?, Bytes::copy_from_slice(bytes)))
+        }
+        (GivenPayload::Absent, Some(text), None) => Ok((
+            or_default(TEXT_DEFAULT)?,
+            Bytes::copy_from_slice(text.as_bytes()),
+        )),
+        (GivenPayload::Absent, None, Some(base64)) => {
+            let bytes = STANDARD.decode(base64).map_err(|e| {
+                Fault::invalid(format!(
+                    "the field `base64` is not padded standard Base64: {e}"
+                ))
+            })?;
+            Ok((or_default(BYTES_DEFAULT)?, bytes.into()))
+        }
+        (GivenPayload::WrongType, ..) => {
+            Err(Fault::invalid("the field `payload` is to be of type bin"))
+        }
+        _ => Err(Fault::invalid(
+            "give exactly one of the fields `payload`, `text` and `base64`",
+        )),
+    }
+}
+
+/// Refuses what calls itself JSON and is not. Only a sender is asked: a reader takes what the log has.
+pub(super) fn checked(
+    (content_type, payload): (ContentType, Bytes),
+) -> Result<(ContentType, Bytes), Fault> {
+    let holds = !is_json(&content_type) || std::str::from_utf8(&payload).is_ok_and(is_json_value);
+    if holds {
+        Ok((content_type, payload))
+    } else {
+        Err(Fault::invalid(format!(
+            "the content_type is {content_type} and the payload is not JSON"
+        )))
+    }
+}
+
+/// Does not recurse, however deep the value is.
+fn is_json_value(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// `application/json` or `…+json`.
+fn is_json(content_type: &ContentType) -> bool {
+    let essence = essence(content_type);
+    essence.eq_ignore_ascii_case("application/json")
+        || essence
+            .rsplit_once('+')
+            .is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+}
+
+fn is_text(content_type: &ContentType) -> bool {
+    essence(content_type)
+        .split_once('/')
+        .is_some_and(|(main, _)| main.eq_ignore_ascii_case("text"))
+}
+
+/// The media type without its parameters.
+fn essence(content_type: &ContentType) -> &str {
+    let text = content_type.as_str();
+    text.split_once(';').map_or(text, |(e, _)| e).trim()
+}

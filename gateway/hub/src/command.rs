@@ -6,6 +6,9 @@ use inkwire_model::{AccessAction, ClientId, ClientSeq, Nack, NewEntry, Position,
 
 use crate::Subscriber;
 
+/// How a member is reached in production.
+pub type Reach = Arc<dyn Subscriber>;
+
 /// One session's part in one document: unique in this replica, drawn from [`MemberKey::next`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberKey(pub u64);
@@ -19,9 +22,9 @@ impl MemberKey {
     }
 }
 
-/// A request about one document.
-pub enum Command {
-    Join(Join),
+/// A request about one document. `M` is how a member is reached.
+pub enum Command<M = Reach> {
+    Join(Join<M>),
     Leave(MemberKey),
     Submit(MemberKey, Vec<Submission>),
     /// The member's own signal, checked and rate-limited.
@@ -36,7 +39,7 @@ pub enum Command {
 }
 
 /// A new member.
-pub struct Join {
+pub struct Join<M = Reach> {
     pub member: MemberKey,
     pub subject: Subject,
     /// Whose entries it submits, if any.
@@ -45,7 +48,7 @@ pub struct Join {
     pub since: Option<Position>,
     /// Whether it wants entries and signals.
     pub receive: bool,
-    pub subscriber: Arc<dyn Subscriber>,
+    pub subscriber: M,
 }
 
 /// An entry as a session received it, with what the session itself has against it. The hub opens and

@@ -5,8 +5,12 @@
 mod command;
 mod delivery;
 pub mod document;
+mod hub;
+mod mailbox;
 mod outbox;
+mod shard;
 
-pub use command::{Command, Join, MemberKey, Submission};
+pub use command::{Command, Join, MemberKey, Reach, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
+pub use hub::{Hub, HubConfig, Stopped};
 pub use outbox::{Farewell, Outbox, OutboxLimits, Priority, Wire};

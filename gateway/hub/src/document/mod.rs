@@ -1,1 +1,365 @@
-//! x
+//! `Document`: one document as this replica lives it, as a pure state machine.
+//!
+//! Events and `now` come in as method calls, [`Effects`] go out; nothing here awaits, locks or reads
+//! a clock. The rules are C4 to C7 and C10 of the contract:
+//!
+//! - Nothing is delivered that does not extend what was delivered last, by hash (`order.rs`).
+//! - Members join by pages of the log, read after the subscription is confirmed, and go over to the
+//!   live order where the two meet (`catch_up.rs`).
+//! - Entries go to the log through each member's gate, and what was acknowledged is remembered until
+//!   it is delivered (`writing.rs`).
+//! - Changes of access that a fork lost are appended again before anything else (`access.rs`).
+//!
+//! The order has three states, told by its fields:
+//!
+//! ```text
+//!   cold ───────first page────► live ──hole, other hash, head elsewhere──► repairing
+//!   recent: None                 ▲                                         repair: Some
+//!                                └──── log read, in this history ─────────────┤
+//!                                └──── not in this history: members reset ────┘
+//! ```
+
+mod access;
+mod acknowledged;
+mod catch_up;
+mod changing_access;
+mod effects;
+mod gate;
+mod member;
+mod order;
+mod recent;
+mod timers;
+mod writing;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inkwire_bus::{AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable};
+use inkwire_model::{DocumentId, Entry, NewEntry, Seq, Subject};
+
+pub use effects::Effects;
+
+use self::{
+    access::KnownAccess,
+    acknowledged::{Acknowledged, Look},
+    changing_access::AccessRequest,
+    gate::Sent,
+    member::Members,
+    order::Comparison,
+    recent::Recent,
+    timers::Timers,
+};
+use crate::{Command, Delivery, MemberKey};
+
+/// The document's settings.
+#[derive(Debug, Clone)]
+pub struct DocumentConfig {
+    /// One page of history.
+    pub page: PageLimit,
+    /// How many members' standings one read asks for.
+    pub askers_max: usize,
+    /// Announcements kept while the log is read; beyond, the log is read again.
+    pub heard_max: usize,
+    /// Entries of one member on their way to the log.
+    pub under_way_max: usize,
+    /// Pause after the bus was unavailable, also told to clients.
+    pub retry_ms: u64,
+    /// How long an announcement may take after its append was acknowledged, or after a head showed
+    /// it, before the log is read.
+    pub announcement_ms: u64,
+    /// How often a member without room is looked at.
+    pub room_ms: u64,
+    /// How long a document without members is still followed.
+    pub linger_ms: u64,
+}
+
+impl Default for DocumentConfig {
+    fn default() -> Self {
+        Self {
+            page: PageLimit {
+                entries: 1_000,
+                bytes: 256 << 10,
+            },
+            askers_max: 256,
+            heard_max: 4_096,
+            under_way_max: inkwire_model::ROW_DIGESTS_MAX,
+            retry_ms: 500,
+            announcement_ms: 250,
+            room_ms: 10,
+            linger_ms: 10_000,
+        }
+    }
+}
+
+/// Whether the bus announces this document to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscription {
+    None,
+    Requested,
+    Confirmed,
+}
+
+/// What a read was for.
+enum Reading {
+    /// The live order's own hole.
+    Repair,
+    /// A page for members that catch up, each with its place among the askers.
+    Page {
+        from: ReadFrom,
+        members: Vec<(MemberKey, usize)>,
+    },
+    /// Where the local writers stand, after something acknowledged was lost.
+    Rows { members: Vec<(MemberKey, usize)> },
+    /// Where a subject's access stands, before it is changed.
+    Access(AccessRequest),
+}
+
+/// What an append was for.
+enum Appending {
+    Entries(Vec<OnItsWay>),
+    /// Changes of access that a fork lost.
+    Restoring,
+    Access(AccessRequest),
+}
+
+/// A member's entry on its way to the log.
+struct OnItsWay {
+    member: MemberKey,
+    client_seq: u64,
+    sent: Sent,
+}
+
+/// One document of this replica. `M` is how a member is reached.
+pub struct Document<M> {
+    id: DocumentId,
+    config: Arc<DocumentConfig>,
+    subscription: Subscription,
+
+    /// `None` while cold.
+    recent: Option<Recent>,
+    /// Heard while the order could not take them.
+    heard: VecDeque<Arc<Entry>>,
+    /// The read that repairs the order, once it is asked for.
+    repair: Option<Ticket>,
+    /// Another repair is due after this one.
+    repair_again: bool,
+    comparison: Comparison,
+    /// A head that was seen and has not been announced yet.
+    expected: Option<Seq>,
+
+    members: Members<M>,
+    reads: HashMap<Ticket, (Look, Reading)>,
+
+    outgoing: Vec<(OnItsWay, NewEntry)>,
+    appends: HashMap<Ticket, Appending>,
+    acknowledged: Acknowledged,
+    /// The acknowledgement whose announcement is overdue when its timer fires.
+    overdue: Option<Seq>,
+    /// The local writers are to be told where they stand.
+    rows_wanted: bool,
+    look: Look,
+
+    access: KnownAccess,
+    /// Lost changes of access are being appended again; members wait.
+    restoring: bool,
+
+    timers: Timers,
+}
+
+impl<M> Document<M> {
+    pub fn new(id: DocumentId, config: Arc<DocumentConfig>) -> Self {
+        Self {
+            id,
+            config,
+            subscription: Subscription::None,
+            recent: None,
+            heard: VecDeque::new(),
+            repair: None,
+            repair_again: false,
+            comparison: Comparison::default(),
+            expected: None,
+            members: Members::new(),
+            reads: HashMap::new(),
+            outgoing: Vec::new(),
+            appends: HashMap::new(),
+            acknowledged: Acknowledged::default(),
+            overdue: None,
+            rows_wanted: false,
+            look: 0,
+            access: KnownAccess::default(),
+            restoring: false,
+            timers: Timers::default(),
+        }
+    }
+
+    pub fn id(&self) -> &DocumentId {
+        &self.id
+    }
+
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// A session asks for something. Members are reached by what `reach` makes of a subscriber.
+    pub fn command(&mut self, command: Command<M>, now: Instant, fx: &mut impl Effects<M>) {
+        match command {
+            Command::Join(join) => self.join(join, fx),
+            Command::Leave(member) => self.leave(member, now),
+            Command::Submit(member, submissions) => self.submit(member, submissions, fx),
+            Command::Signal(member, signal) => {
+                if self
+                    .members
+                    .find(member)
+                    .is_some_and(|member| member.is_live())
+                {
+                    fx.signal(&self.id, signal);
+                }
+            }
+            Command::ChangeAccess {
+                member,
+                subject,
+                action,
+                by,
+            } => {
+                self.change_access(AccessRequest::new(member, subject, action, by), fx);
+            }
+        }
+    }
+
+    /// The bus has something to say about this document.
+    pub fn hear(&mut self, event: DocumentEvent, now: Instant, fx: &mut impl Effects<M>) {
+        match event {
+            DocumentEvent::Subscribed => self.subscribed(fx),
+            DocumentEvent::Lost => self.subscription_lost(),
+            DocumentEvent::Lagged => self.compare_head(true, fx),
+            DocumentEvent::Heard(entries) => self.heard(entries, now, fx),
+            DocumentEvent::Signal(signal) => {
+                let carried = crate::Carried::new(signal);
+                let delivery = Delivery::Signal(&carried);
+                for member in self.members.iter().filter(|m| m.is_live() && m.receive) {
+                    fx.deliver(&member.to, &self.id, &delivery);
+                }
+            }
+            DocumentEvent::Appended(ticket, result) => self.appended(ticket, result, now, fx),
+            DocumentEvent::Page(ticket, result) => self.page(ticket, result, now, fx),
+            DocumentEvent::Head(position) => self.head(position, now, fx),
+        }
+    }
+
+    /// Sends what gathered: called once after each batch of events.
+    pub fn settle(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        self.send_outgoing(fx);
+        self.ask_for_pages(now, fx);
+        self.ask_for_rows(now, fx);
+        if self.members.is_empty() && self.timers.linger.is_none() {
+            self.timers.linger = Some(now + Duration::from_millis(self.config.linger_ms));
+        }
+    }
+
+    /// When [`tick`](Self::tick) wants to be called.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Time has come. Call [`settle`](Self::settle) afterwards, as after any event.
+    pub fn tick(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        self.tick_order(now, fx);
+        self.tick_acknowledged(now, fx);
+        Timers::due(&mut self.timers.rows, now);
+        Timers::due(&mut self.timers.pages, now);
+        if Timers::due(&mut self.timers.room, now) {
+            self.wake_those_with_room(now, fx);
+        }
+        if Timers::due(&mut self.timers.restore, now) {
+            self.restore_access(fx);
+        }
+    }
+
+    /// Whether nobody needs this document here any more.
+    pub fn is_abandoned(&self, now: Instant) -> bool {
+        self.members.is_empty() && self.timers.linger.is_some_and(|linger| linger <= now)
+    }
+
+    fn page(
+        &mut self,
+        ticket: Ticket,
+        result: Result<LogPage, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Some((look, reading)) = self.reads.remove(&ticket) else {
+            return;
+        };
+        match reading {
+            Reading::Repair => self.repaired(look, result, now, fx),
+            Reading::Page { from, members } => self.caught_up(from, members, result, now, fx),
+            Reading::Rows { members } => self.tell_rows(members, result, now, fx),
+            Reading::Access(request) => self.access_read(request, result, fx),
+        }
+    }
+
+    /// Asks the log for a page.
+    fn read(
+        &mut self,
+        from: ReadFrom,
+        limit: PageLimit,
+        askers: Vec<inkwire_bus::Asker>,
+        reading: Reading,
+        fx: &mut impl Effects<M>,
+    ) -> Ticket {
+        let ticket = fx.ticket();
+        self.look += 1;
+        self.reads.insert(ticket, (self.look, reading));
+        fx.read(Read {
+            ticket,
+            document: self.id.clone(),
+            from,
+            limit,
+            askers,
+        });
+        ticket
+    }
+
+    fn after_retry(&self, now: Instant) -> Option<Instant> {
+        Some(now + Duration::from_millis(self.config.retry_ms))
+    }
+
+    fn last(&self) -> Option<inkwire_model::Position> {
+        self.recent.as_ref().map(Recent::last)
+    }
+
+    /// A subject's joins of this document end (C10).
+    fn end_access_of(&mut self, subject: &Subject, fx: &mut impl Effects<M>) {
+        let theirs: Vec<_> = self
+            .members
+            .iter()
+            .filter(|m| m.subject == *subject)
+            .map(|m| m.key)
+            .collect();
+        for key in theirs {
+            if let Some(member) = self.members.remove(key) {
+                fx.deliver(
+                    &member.to,
+                    &self.id,
+                    &Delivery::Ended(inkwire_model::Code::Revoked),
+                );
+            }
+        }
+    }
+}
+
+/// What a bus event means to one document.
+#[derive(Debug)]
+pub enum DocumentEvent {
+    Subscribed,
+    Lost,
+    Lagged,
+    Heard(Vec<Arc<Entry>>),
+    Signal(Arc<inkwire_model::Signal>),
+    Appended(Ticket, Result<Vec<AppendOutcome>, Unavailable>),
+    Page(Ticket, Result<LogPage, Unavailable>),
+    Head(Option<inkwire_model::Position>),
+}

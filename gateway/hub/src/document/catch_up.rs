@@ -1,0 +1,304 @@
+//! Joining: pages of the log, read after the subscription is confirmed, until they meet the live
+//! order (C6), with where the log stands with the member's client (C4).
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inkwire_bus::{Asker, Continuity, LogPage, PageLimit, ReadFrom, Standing, Unavailable};
+use inkwire_model::{Code, Entry};
+
+use super::{
+    Document, Effects, Reading, Subscription,
+    member::{Member, Phase},
+    recent::Recent,
+    timers::Timers,
+};
+use crate::{Carried, Delivery, Join, MemberKey};
+
+type CarriedEntries = Vec<Arc<Carried<Arc<Entry>>>>;
+
+impl<M> Document<M> {
+    pub(super) fn join(&mut self, join: Join<M>, fx: &mut impl Effects<M>) {
+        let Join {
+            member,
+            subject,
+            client,
+            since,
+            receive,
+            subscriber,
+        } = join;
+        self.members.insert(Member {
+            key: member,
+            to: subscriber,
+            subject,
+            client,
+            receive,
+            phase: Phase::Waiting,
+            from: since.map_or(ReadFrom::Start, ReadFrom::After),
+            has_joined: false,
+            told_waiting: false,
+            gate: super::gate::Gate::default(),
+        });
+        self.timers.linger = None;
+        if self.subscription == Subscription::None {
+            self.subscription = Subscription::Requested;
+            fx.subscribe(&self.id);
+        }
+    }
+
+    pub(super) fn leave(&mut self, member: MemberKey, now: Instant) {
+        self.members.remove(member);
+        if self.members.is_empty() {
+            // Nobody is left to be told of a loss.
+            self.acknowledged.clear();
+            self.timers.linger = Some(now + Duration::from_millis(self.config.linger_ms));
+        }
+    }
+
+    /// Reads for all who wait, one read for those who begin at the same place.
+    pub(super) fn ask_for_pages(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        if self.restoring || self.timers.pages.is_some() {
+            return;
+        }
+        if self.subscription != Subscription::Confirmed {
+            self.tell_waiting(now, fx);
+            return;
+        }
+        let mut groups: HashMap<(ReadFrom, bool), Vec<(MemberKey, Asker)>> = HashMap::new();
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.phase == Phase::Waiting)
+        {
+            member.phase = Phase::Reading;
+            let group = groups.entry((member.from, member.receive)).or_default();
+            group.push((member.key, member.asker()));
+        }
+        for ((from, receive), group) in groups {
+            // A member that reads nothing needs only its row.
+            let limit = if receive {
+                self.config.page
+            } else {
+                PageLimit {
+                    entries: 1,
+                    bytes: 1,
+                }
+            };
+            for some in group.chunks(self.config.askers_max) {
+                let (members, askers) = distinct_askers(some);
+                self.read(from, limit, askers, Reading::Page { from, members }, fx);
+            }
+        }
+    }
+
+    /// When the subscription is not confirmed for a while, those who wait are told, once.
+    fn tell_waiting(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        if !Timers::due(&mut self.timers.subscription, now) {
+            let waits = self
+                .members
+                .iter()
+                .any(|m| m.phase == Phase::Waiting && !m.told_waiting);
+            if waits && self.timers.subscription.is_none() {
+                self.timers.subscription = self.after_retry(now);
+            }
+            return;
+        }
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.phase == Phase::Waiting)
+        {
+            if !std::mem::replace(&mut member.told_waiting, true) {
+                let delivery = Delivery::Waiting {
+                    after_ms: self.config.retry_ms,
+                };
+                fx.deliver(&member.to, &self.id, &delivery);
+            }
+        }
+    }
+
+    /// A page came for members that catch up.
+    pub(super) fn caught_up(
+        &mut self,
+        from: ReadFrom,
+        members: Vec<(MemberKey, usize)>,
+        result: Result<LogPage, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Ok(page) = result else {
+            self.timers.pages = self.after_retry(now);
+            for (key, _) in members {
+                let Some(member) = self.members.find(key) else {
+                    continue;
+                };
+                member.phase = Phase::Waiting;
+                if !std::mem::replace(&mut member.told_waiting, true) {
+                    let delivery = Delivery::Waiting {
+                        after_ms: self.config.retry_ms,
+                    };
+                    fx.deliver(&member.to, &self.id, &delivery);
+                }
+            }
+            return;
+        };
+        let entries: CarriedEntries = page
+            .entries
+            .iter()
+            .map(|entry| Arc::new(Carried::new(entry.clone())))
+            .collect();
+        self.learn(&page, &entries, now, fx);
+        for (key, asker) in members {
+            let standing = page.standings.get(asker).cloned().unwrap_or_default();
+            self.give_page(key, from, &page, &entries, &standing, now, fx);
+        }
+    }
+
+    /// The live order takes from a member's page what it has not delivered yet.
+    fn learn(
+        &mut self,
+        page: &LogPage,
+        entries: &CarriedEntries,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Some(last) = self.last() else {
+            for entry in &page.entries {
+                self.access.note(entry);
+            }
+            self.recent = Some(Recent::starting_at(page.head));
+            let heard = std::mem::take(&mut self.heard);
+            let later = heard
+                .into_iter()
+                .filter(|entry| entry.position.seq > page.head.seq);
+            self.heard(later.collect(), now, fx);
+            return;
+        };
+        for carried in entries {
+            if carried.content.position.seq <= last.seq {
+                self.access.note(&carried.content);
+            } else if self.repair.is_none()
+                && self
+                    .last()
+                    .is_some_and(|last| carried.content.follows(last))
+            {
+                self.deliver(carried.clone(), now, fx);
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one page for one of many members"
+    )]
+    fn give_page(
+        &mut self,
+        key: MemberKey,
+        from: ReadFrom,
+        page: &LogPage,
+        entries: &CarriedEntries,
+        standing: &Standing,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let id = &self.id;
+        let Some(member) = self.members.find(key) else {
+            return;
+        };
+        if standing.revoked {
+            fx.deliver(&member.to, id, &Delivery::Ended(Code::Revoked));
+            self.members.remove(key);
+            return;
+        }
+        member.told_waiting = false;
+        let row = standing.row.as_ref();
+        match (page.continuity, from, &page.snapshot) {
+            (Continuity::Broken(cause), _, snapshot) => {
+                let snapshot = snapshot.as_ref();
+                let reset = Delivery::Reset {
+                    cause,
+                    position: page.after,
+                    row,
+                    snapshot,
+                };
+                fx.deliver(&member.to, id, &reset);
+            }
+            (Continuity::Continues, ReadFrom::Start, Some(snapshot)) if member.receive => {
+                fx.deliver(&member.to, id, &Delivery::Snapshot(snapshot));
+            }
+            (Continuity::Continues, _, _) => {}
+        }
+        if member.receive {
+            for carried in entries {
+                fx.deliver(&member.to, id, &Delivery::Entry(carried));
+            }
+            member.from = ReadFrom::After(page.end());
+            if !page.is_last() {
+                member.phase = Phase::Full;
+                self.timers.room.get_or_insert(now);
+                return;
+            }
+        }
+        let bridge = self
+            .recent
+            .as_ref()
+            .and_then(|recent| recent.after(page.end()));
+        if member.receive && bridge.is_none() {
+            // The live order stands elsewhere: it is being repaired, or ran away meanwhile.
+            member.phase = Phase::Full;
+            self.timers
+                .room
+                .get_or_insert(now + Duration::from_millis(self.config.room_ms));
+            return;
+        }
+        member.phase = Phase::Live;
+        member.has_joined = true;
+        member.gate.reopen();
+        let position = if member.receive {
+            page.end()
+        } else {
+            page.head
+        };
+        fx.deliver(&member.to, id, &Delivery::Joined { position, row });
+        for carried in bridge.into_iter().flatten().filter(|_| member.receive) {
+            fx.deliver(&member.to, id, &Delivery::Entry(carried));
+        }
+    }
+
+    /// Members whose outbox drained read on.
+    pub(super) fn wake_those_with_room(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        let mut still_full = false;
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.phase == Phase::Full)
+        {
+            if fx.has_room(&member.to) {
+                member.phase = Phase::Waiting;
+            } else {
+                still_full = true;
+            }
+        }
+        if still_full {
+            self.timers.room = Some(now + Duration::from_millis(self.config.room_ms));
+        }
+    }
+}
+
+/// The askers of a group without repetitions, and each member's place among them.
+fn distinct_askers(group: &[(MemberKey, Asker)]) -> (Vec<(MemberKey, usize)>, Vec<Asker>) {
+    let mut places: HashMap<&Asker, usize> = HashMap::new();
+    let mut askers = Vec::new();
+    let mut members = Vec::with_capacity(group.len());
+    for (key, asker) in group {
+        let place = *places.entry(asker).or_insert_with(|| {
+            askers.push(asker.clone());
+            askers.len() - 1
+        });
+        members.push((*key, place));
+    }
+    (members, askers)
+}

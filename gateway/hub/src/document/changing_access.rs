@@ -1,0 +1,168 @@
+//! An owner changes a subject's access: the next number of `access:<subject>` is read, then the
+//! entry appended under it (C10).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use inkwire_bus::{
+    Append, AppendOutcome, Asker, LogPage, PageLimit, ReadFrom, Refusal, Unavailable,
+};
+use inkwire_model::{
+    AccessAction, AccessPayload, ClientKey, ClientSeq, ContentType, NewEntry, Position, Subject,
+};
+
+use super::{Appending, Document, Effects, Reading};
+use crate::{Delivery, MemberKey};
+
+/// How often the number is read again when another owner was quicker.
+const ATTEMPTS_MAX: u32 = 4;
+
+pub(super) struct AccessRequest {
+    member: MemberKey,
+    subject: Subject,
+    action: AccessAction,
+    by: Subject,
+    attempts: u32,
+}
+
+impl AccessRequest {
+    pub(super) fn new(
+        member: MemberKey,
+        subject: Subject,
+        action: AccessAction,
+        by: Subject,
+    ) -> Self {
+        Self {
+            member,
+            subject,
+            action,
+            by,
+            attempts: 0,
+        }
+    }
+}
+
+impl<M> Document<M> {
+    pub(super) fn change_access(&mut self, request: AccessRequest, fx: &mut impl Effects<M>) {
+        let ClientKey { subject, client } = ClientKey::access_to(&request.subject);
+        let askers = vec![
+            Asker {
+                subject,
+                client: Some(client),
+            },
+            Asker {
+                subject: request.by.clone(),
+                client: None,
+            },
+        ];
+        // Only the standings are wanted.
+        let limit = PageLimit {
+            entries: 1,
+            bytes: 1,
+        };
+        let from = self.last().map_or(ReadFrom::Start, ReadFrom::After);
+        self.read(from, limit, askers, Reading::Access(request), fx);
+    }
+
+    pub(super) fn access_read(
+        &mut self,
+        request: AccessRequest,
+        result: Result<LogPage, Unavailable>,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Ok(page) = result else {
+            return self.access_changed(&request, Err(Unavailable), fx);
+        };
+        if page
+            .standings
+            .get(1)
+            .is_some_and(|standing| standing.revoked)
+        {
+            // The owner lost access meanwhile; its membership ends by that entry.
+            return;
+        }
+        let row = page
+            .standings
+            .first()
+            .and_then(|standing| standing.row.as_ref());
+        let last: ClientSeq = row.map_or(0, |row| row.client_seq);
+        let is_revoked = last % 2 == 1;
+        if is_revoked == (request.action == AccessAction::Revoke) {
+            let position = row.map_or(page.head, |row| row.position);
+            return self.access_changed(&request, Ok(position), fx);
+        }
+        let payload = AccessPayload {
+            subject: request.subject.to_string(),
+            by: request.by.to_string(),
+        };
+        let Ok(payload) = serde_json::to_vec(&payload) else {
+            return;
+        };
+        let ClientKey {
+            subject: author,
+            client,
+        } = ClientKey::access_to(&request.subject);
+        let entry = NewEntry {
+            at: fx.unix_ms(),
+            author,
+            client,
+            client_seq: last + 1,
+            kind: request.action.kind(),
+            content_type: ContentType::default(),
+            payload: Bytes::from(payload),
+            traceparent: None,
+        };
+        let ticket = fx.ticket();
+        self.appends.insert(ticket, Appending::Access(request));
+        fx.append(Append {
+            ticket,
+            document: self.id.clone(),
+            entries: vec![entry],
+        });
+    }
+
+    pub(super) fn access_appended(
+        &mut self,
+        mut request: AccessRequest,
+        result: Result<Vec<AppendOutcome>, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let outcome = result.ok().and_then(|outcomes| outcomes.into_iter().next());
+        match outcome {
+            Some(AppendOutcome::Appended(position) | AppendOutcome::Duplicate(position)) => {
+                self.remember(position, now, fx);
+                self.access_changed(&request, Ok(position), fx);
+            }
+            Some(AppendOutcome::Refused(
+                Refusal::Gap { .. } | Refusal::ClientConflict { .. } | Refusal::UnknownClient,
+            )) if request.attempts < ATTEMPTS_MAX => {
+                request.attempts += 1;
+                self.change_access(request, fx);
+            }
+            Some(AppendOutcome::Refused(_)) | None => {
+                self.access_changed(&request, Err(Unavailable), fx);
+            }
+        }
+    }
+
+    fn access_changed(
+        &mut self,
+        request: &AccessRequest,
+        result: Result<Position, Unavailable>,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Some(member) = self.members.find(request.member) else {
+            return;
+        };
+        let AccessRequest {
+            subject, action, ..
+        } = request;
+        let delivery = Delivery::AccessChanged {
+            subject,
+            action: *action,
+            result,
+        };
+        fx.deliver(&member.to, &self.id, &delivery);
+    }
+}

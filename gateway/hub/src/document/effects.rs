@@ -1,0 +1,27 @@
+//! `Effects`: all that a document can do to the world.
+
+use inkwire_bus::{Append, Read, Ticket};
+use inkwire_model::{DocumentId, Signal, UnixMillis};
+
+use crate::Delivery;
+
+/// The world as a document sees it: members of type `M`, and the bus. The hub's shard implements it
+/// with sockets and Redis behind it, a test with lists.
+pub trait Effects<M> {
+    fn deliver(&mut self, member: &M, document: &DocumentId, delivery: &Delivery<'_>);
+
+    /// Whether the member can take a page of history.
+    fn has_room(&self, member: &M) -> bool;
+
+    /// A ticket that no other request of this replica has.
+    fn ticket(&mut self) -> Ticket;
+
+    /// Wall-clock time, for `at`.
+    fn unix_ms(&self) -> UnixMillis;
+
+    fn subscribe(&mut self, document: &DocumentId);
+    fn append(&mut self, append: Append);
+    fn read(&mut self, read: Read);
+    fn compare_head(&mut self, document: &DocumentId);
+    fn signal(&mut self, document: &DocumentId, signal: Signal);
+}

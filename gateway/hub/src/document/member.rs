@@ -1,0 +1,104 @@
+//! `Member`: one session's part in the document.
+
+use std::collections::HashMap;
+
+use inkwire_bus::{Asker, ReadFrom};
+use inkwire_model::{ClientId, Subject};
+use slab::Slab;
+
+use super::gate::Gate;
+use crate::MemberKey;
+
+/// ```text
+///             page, more to come, no room
+///             ┌───────── Full ◄───────┐
+///   Waiting ──┴──► Reading ───────────┴──► Live
+///      ▲  asked      │ unavailable   last page   │
+///      └─────────────┴───────────────────────────┘ fork
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Wants a page of the log; asked for at the next opportunity.
+    Waiting,
+    /// A page was asked for.
+    Reading,
+    /// There is more to read, but the member has no room for it yet.
+    Full,
+    /// Gets every entry as it is delivered.
+    Live,
+}
+
+pub(super) struct Member<M> {
+    pub(super) key: MemberKey,
+    pub(super) to: M,
+    pub(super) subject: Subject,
+    pub(super) client: Option<ClientId>,
+    pub(super) receive: bool,
+    pub(super) phase: Phase,
+    /// Where its next page begins; meaningless while it is live.
+    pub(super) from: ReadFrom,
+    /// It had a `joined` before, so that whatever it sends now will be sent again.
+    pub(super) has_joined: bool,
+    /// It was told that the log cannot be reached.
+    pub(super) told_waiting: bool,
+    pub(super) gate: Gate,
+}
+
+impl<M> Member<M> {
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            subject: self.subject.clone(),
+            client: self.client.clone(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+}
+
+/// The members of a document, quick to walk and to find.
+pub(super) struct Members<M> {
+    slots: Slab<Member<M>>,
+    by_key: HashMap<MemberKey, usize>,
+}
+
+impl<M> Members<M> {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Slab::new(),
+            by_key: HashMap::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, member: Member<M>) {
+        let key = member.key;
+        let slot = self.slots.insert(member);
+        self.by_key.insert(key, slot);
+    }
+
+    pub(super) fn remove(&mut self, key: MemberKey) -> Option<Member<M>> {
+        let slot = self.by_key.remove(&key)?;
+        self.slots.try_remove(slot)
+    }
+
+    pub(super) fn find(&mut self, key: MemberKey) -> Option<&mut Member<M>> {
+        self.slots.get_mut(*self.by_key.get(&key)?)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member<M>> {
+        self.slots.iter().map(|(_, member)| member)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member<M>> {
+        self.slots.iter_mut().map(|(_, member)| member)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}

@@ -1,0 +1,280 @@
+//! The live order: nothing is delivered that does not extend what was delivered last (C5, C6).
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inkwire_bus::{Append, Continuity, LogPage, ReadFrom, Unavailable};
+use inkwire_model::{AccessAction, Entry, Position};
+
+use super::{
+    Appending, Document, Effects, Reading, Subscription, acknowledged::Look, member::Phase,
+    recent::Recent, timers::Timers,
+};
+use crate::{Carried, Delivery};
+
+/// Head comparisons that are under way, taken together.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    under_way: usize,
+    /// The look of the oldest of them.
+    look: Look,
+    /// Where the order stood when the newest of them was asked for.
+    last: Option<Position>,
+    /// Announcements may have been lost: a head that is ahead is read at once.
+    urgent: bool,
+}
+
+impl<M> Document<M> {
+    pub(super) fn subscribed(&mut self, fx: &mut impl Effects<M>) {
+        self.subscription = Subscription::Confirmed;
+        self.timers.subscription = None;
+        self.compare_head(true, fx);
+    }
+
+    pub(super) fn subscription_lost(&mut self) {
+        if self.subscription == Subscription::Confirmed {
+            self.subscription = Subscription::Requested;
+        }
+    }
+
+    /// Compares the log's head with what was delivered last; `urgent` where announcements may have
+    /// been lost.
+    pub fn compare_head(&mut self, urgent: bool, fx: &mut impl Effects<M>) {
+        let Some(last) = self.last() else { return };
+        self.look += 1;
+        if self.comparison.under_way == 0 {
+            self.comparison = Comparison {
+                look: self.look,
+                ..Comparison::default()
+            };
+        }
+        self.comparison.under_way += 1;
+        self.comparison.last = Some(last);
+        self.comparison.urgent |= urgent;
+        fx.compare_head(&self.id);
+    }
+
+    pub(super) fn head(&mut self, head: Option<Position>, now: Instant, fx: &mut impl Effects<M>) {
+        let Comparison {
+            look,
+            last: last_then,
+            urgent,
+            ..
+        } = self.comparison;
+        self.comparison.under_way = self.comparison.under_way.saturating_sub(1);
+        let (Some(recent), Some(last_then)) = (&self.recent, last_then) else {
+            return;
+        };
+        let last = recent.last();
+        let Some(head) = head else {
+            if urgent {
+                self.timers.head = self.after_retry(now);
+            }
+            return;
+        };
+        // An answer from before the last deliveries is not behind them; a log that went back is.
+        let is_old_news = head.seq >= last_then.seq && recent.hash_at(head.seq) == Some(head.hash);
+        if self.acknowledged.lost_beyond(head, look) {
+            self.rows_wanted = true;
+        }
+        if is_old_news {
+            return;
+        }
+        if head.seq > last.seq && !urgent {
+            // Its announcement may still be on the way.
+            self.expected = Some(head.seq);
+            self.timers.expected = self.after_announcement(now);
+        } else {
+            self.repair(fx);
+        }
+    }
+
+    pub(super) fn heard(
+        &mut self,
+        entries: Vec<Arc<Entry>>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        for entry in entries {
+            if self.recent.is_none() || self.repair.is_some() {
+                self.keep_for_later(entry);
+            } else {
+                self.hear_one(entry, now, fx);
+            }
+        }
+    }
+
+    fn keep_for_later(&mut self, entry: Arc<Entry>) {
+        if self.heard.len() < self.config.heard_max {
+            self.heard.push_back(entry);
+        } else {
+            self.heard.clear();
+            self.repair_again = true;
+        }
+    }
+
+    fn hear_one(&mut self, entry: Arc<Entry>, now: Instant, fx: &mut impl Effects<M>) {
+        let Some(recent) = &self.recent else { return };
+        let last = recent.last();
+        let Position { seq, hash } = entry.position;
+        if seq <= last.seq {
+            if recent.hash_at(seq) != Some(hash) {
+                self.repair(fx);
+            }
+        } else if entry.follows(last) {
+            self.deliver(Arc::new(Carried::new(entry)), now, fx);
+        } else {
+            self.repair(fx);
+        }
+    }
+
+    /// Delivers the next entry to all who are live. The caller has checked that it follows.
+    pub(super) fn deliver(
+        &mut self,
+        carried: Arc<Carried<Arc<Entry>>>,
+        _now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let delivery = Delivery::Entry(&carried);
+        for member in self
+            .members
+            .iter()
+            .filter(|member| member.is_live() && member.receive)
+        {
+            fx.deliver(&member.to, &self.id, &delivery);
+        }
+        if self.acknowledged.delivered(carried.content.position) {
+            self.rows_wanted = true;
+        }
+        let change = self.access.note(&carried.content);
+        if let Some(recent) = &mut self.recent {
+            recent.push(carried);
+        }
+        if let Some(change) = change
+            && change.action == AccessAction::Revoke
+        {
+            self.end_access_of(&change.subject, fx);
+        }
+    }
+
+    /// The order is in doubt: the log decides.
+    pub(super) fn repair(&mut self, fx: &mut impl Effects<M>) {
+        let Some(last) = self.last() else { return };
+        if self.repair.is_some() {
+            self.repair_again = true;
+            return;
+        }
+        self.timers.repair = None;
+        let from = ReadFrom::After(last);
+        self.repair = Some(self.read(from, self.config.page, Vec::new(), Reading::Repair, fx));
+    }
+
+    pub(super) fn repaired(
+        &mut self,
+        look: Look,
+        result: Result<LogPage, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        self.repair = None;
+        let Ok(page) = result else {
+            self.timers.repair = self.after_retry(now);
+            return;
+        };
+        if let Continuity::Broken(_) = page.continuity {
+            self.start_over(&page, fx);
+        } else if !self.extend(&page, now, fx) {
+            // A page that does not continue what it says it continues: read again, later.
+            tracing::error!(document = %self.id, "a page of the log does not extend its own history");
+            self.timers.repair = self.after_retry(now);
+            return;
+        } else if !page.is_last() {
+            self.repair(fx);
+            return;
+        } else if self.acknowledged.lost_beyond(page.head, look) {
+            self.rows_wanted = true;
+        }
+        let heard = std::mem::take(&mut self.heard);
+        let head = page.head;
+        self.heard(
+            heard
+                .into_iter()
+                .filter(|e| e.position.seq > head.seq)
+                .collect(),
+            now,
+            fx,
+        );
+        if std::mem::take(&mut self.repair_again) {
+            self.repair(fx);
+        }
+    }
+
+    /// Delivers a page that begins where the order stands. False if it does not follow.
+    fn extend(&mut self, page: &LogPage, now: Instant, fx: &mut impl Effects<M>) -> bool {
+        for entry in &page.entries {
+            let Some(last) = self.last() else {
+                return false;
+            };
+            if !entry.follows(last) {
+                return false;
+            }
+            self.deliver(Arc::new(Carried::new(entry.clone())), now, fx);
+        }
+        true
+    }
+
+    /// What was delivered last is not in this history: a fork, or it was trimmed (C7). Each member
+    /// reads on from there and is told so by the log itself.
+    fn start_over(&mut self, page: &LogPage, fx: &mut impl Effects<M>) {
+        let Some(last) = self.last() else { return };
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.phase == Phase::Live)
+        {
+            member.phase = Phase::Waiting;
+            member.from = ReadFrom::After(last);
+        }
+        self.recent = Some(Recent::starting_at(page.head));
+        // Every local writer is told where it stands by the `joined` that follows.
+        self.acknowledged.clear();
+        self.rows_wanted = false;
+        self.restore_access(fx);
+    }
+
+    /// Appends again what the log may have lost of the changes of access, before anybody re-sends.
+    pub(super) fn restore_access(&mut self, fx: &mut impl Effects<M>) {
+        let entries = self.access.all();
+        self.restoring = !entries.is_empty();
+        if self.restoring {
+            let ticket = fx.ticket();
+            self.appends.insert(ticket, Appending::Restoring);
+            fx.append(Append {
+                ticket,
+                document: self.id.clone(),
+                entries,
+            });
+        }
+    }
+
+    pub(super) fn tick_order(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        if Timers::due(&mut self.timers.repair, now) {
+            self.repair(fx);
+        }
+        if Timers::due(&mut self.timers.head, now) {
+            self.compare_head(true, fx);
+        }
+        if Timers::due(&mut self.timers.expected, now)
+            && let (Some(expected), Some(last)) = (self.expected.take(), self.last())
+            && last.seq < expected
+        {
+            self.repair(fx);
+        }
+    }
+
+    pub(super) fn after_announcement(&self, now: Instant) -> Option<Instant> {
+        Some(now + Duration::from_millis(self.config.announcement_ms))
+    }
+}

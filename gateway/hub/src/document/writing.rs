@@ -1,0 +1,279 @@
+//! Writing: entries through each member's gate to the log, and their outcomes back (C1 to C4, C8).
+
+use std::time::Instant;
+
+use inkwire_bus::{
+    Append, AppendOutcome, Asker, LogPage, PageLimit, ReadFrom, Refusal, Ticket, Unavailable,
+};
+use inkwire_model::{ClientSeq, Nack, Position};
+
+use super::{Appending, Document, Effects, OnItsWay, Reading, member::Phase, timers::Timers};
+use crate::{Delivery, MemberKey, Submission};
+
+/// What a member does about an entry that met the limit of entries under way.
+const CROWDED_AFTER_MS: u64 = 50;
+
+impl<M> Document<M> {
+    pub(super) fn submit(
+        &mut self,
+        key: MemberKey,
+        submissions: Vec<Submission>,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Some(member) = self.members.find(key) else {
+            return;
+        };
+        for Submission { client_seq, entry } in submissions {
+            if !member.is_live() && member.has_joined {
+                // The `joined` that follows the repair tells the writer to send it again.
+                continue;
+            }
+            if !member.gate.admit(client_seq) {
+                continue;
+            }
+            let checked = if !member.is_live() {
+                Err(Nack::Invalid {
+                    why: "wait for joined before the first append".to_owned(),
+                })
+            } else if member.gate.under_way() >= self.config.under_way_max {
+                Err(Nack::Throttled {
+                    after_ms: CROWDED_AFTER_MS,
+                })
+            } else {
+                entry
+            };
+            match checked {
+                Ok(entry) => {
+                    let sent = member.gate.sent();
+                    self.outgoing.push((
+                        OnItsWay {
+                            member: key,
+                            client_seq,
+                            sent,
+                        },
+                        entry,
+                    ));
+                }
+                Err(nack) => {
+                    member.gate.refuse(client_seq, None);
+                    let delivery = Delivery::Nack {
+                        client_seq: Some(client_seq),
+                        nack: &nack,
+                    };
+                    fx.deliver(&member.to, &self.id, &delivery);
+                }
+            }
+        }
+    }
+
+    /// What gathered goes out as one call.
+    pub(super) fn send_outgoing(&mut self, fx: &mut impl Effects<M>) {
+        if self.outgoing.is_empty() {
+            return;
+        }
+        let (on_their_way, entries) = self.outgoing.drain(..).unzip();
+        let ticket = fx.ticket();
+        self.appends
+            .insert(ticket, Appending::Entries(on_their_way));
+        fx.append(Append {
+            ticket,
+            document: self.id.clone(),
+            entries,
+        });
+    }
+
+    pub(super) fn appended(
+        &mut self,
+        ticket: Ticket,
+        result: Result<Vec<AppendOutcome>, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        match self.appends.remove(&ticket) {
+            Some(Appending::Entries(on_their_way)) => {
+                let mut outcomes = result.map(Vec::into_iter);
+                for on_its_way in on_their_way {
+                    let outcome = match &mut outcomes {
+                        Ok(outcomes) => outcomes.next().ok_or(Unavailable),
+                        Err(unavailable) => Err(*unavailable),
+                    };
+                    self.answer(&on_its_way, outcome, now, fx);
+                }
+            }
+            Some(Appending::Restoring) => {
+                self.restoring = result.is_err();
+                if result.is_err() {
+                    self.timers.restore = self.after_retry(now);
+                }
+            }
+            Some(Appending::Access(request)) => self.access_appended(request, result, now, fx),
+            None => {}
+        }
+    }
+
+    fn answer(
+        &mut self,
+        on_its_way: &OnItsWay,
+        outcome: Result<AppendOutcome, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let OnItsWay {
+            member: key,
+            client_seq,
+            sent,
+        } = *on_its_way;
+        let Some(member) = self.members.find(key) else {
+            return;
+        };
+        let is_news = member.gate.answered(client_seq, sent);
+        let (nack, expected) = match outcome {
+            Ok(AppendOutcome::Appended(position) | AppendOutcome::Duplicate(position)) => {
+                let duplicate = matches!(outcome, Ok(AppendOutcome::Duplicate(_)));
+                let delivery = Delivery::Ack {
+                    client_seq,
+                    position,
+                    duplicate,
+                };
+                fx.deliver(&member.to, &self.id, &delivery);
+                self.remember(position, now, fx);
+                return;
+            }
+            Ok(AppendOutcome::Refused(refusal)) => match refused(refusal) {
+                Some(refused) => refused,
+                None => return,
+            },
+            Err(Unavailable) => (
+                Nack::Unavailable {
+                    after_ms: self.config.retry_ms,
+                },
+                None,
+            ),
+        };
+        if is_news {
+            member.gate.refuse(client_seq, expected);
+            let delivery = Delivery::Nack {
+                client_seq: Some(client_seq),
+                nack: &nack,
+            };
+            fx.deliver(&member.to, &self.id, &delivery);
+        }
+    }
+
+    /// Remembers an acknowledged position until it is delivered.
+    pub(super) fn remember(&mut self, position: Position, now: Instant, fx: &mut impl Effects<M>) {
+        let Some(recent) = &self.recent else { return };
+        if position.seq > recent.last().seq {
+            self.acknowledged.remember(position, self.look);
+            if self.timers.overdue.is_none() {
+                self.overdue = Some(position.seq);
+                self.timers.overdue = self.after_announcement(now);
+            }
+        } else if recent
+            .hash_at(position.seq)
+            .is_some_and(|hash| hash != position.hash)
+        {
+            self.repair(fx);
+        }
+    }
+
+    /// An announcement of what was acknowledged here is overdue: the log is read.
+    pub(super) fn tick_acknowledged(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        if !Timers::due(&mut self.timers.overdue, now) {
+            return;
+        }
+        let overdue = self.overdue.take();
+        if overdue.is_some_and(|seq| self.last().is_some_and(|last| last.seq < seq)) {
+            self.repair(fx);
+        }
+        if let Some(oldest) = self.acknowledged.oldest() {
+            self.overdue = Some(oldest);
+            self.timers.overdue = self.after_announcement(now);
+        }
+    }
+
+    /// Something acknowledged was lost: asks where every local writer stands.
+    pub(super) fn ask_for_rows(&mut self, now: Instant, fx: &mut impl Effects<M>) {
+        let Some(last) = self.last() else { return };
+        if !self.rows_wanted || self.timers.rows.is_some_and(|at| at > now) {
+            return;
+        }
+        self.rows_wanted = false;
+        let writers: Vec<(MemberKey, Asker)> = self
+            .members
+            .iter()
+            .filter(|member| member.phase == Phase::Live && member.client.is_some())
+            .map(|member| (member.key, member.asker()))
+            .collect();
+        for some in writers.chunks(self.config.askers_max) {
+            let members = some
+                .iter()
+                .enumerate()
+                .map(|(i, (key, _))| (*key, i))
+                .collect();
+            let askers = some.iter().map(|(_, asker)| asker.clone()).collect();
+            let limit = PageLimit {
+                entries: 1,
+                bytes: 1,
+            };
+            self.read(
+                ReadFrom::After(last),
+                limit,
+                askers,
+                Reading::Rows { members },
+                fx,
+            );
+        }
+    }
+
+    /// Tells local writers, unasked, where to go on (C4).
+    pub(super) fn tell_rows(
+        &mut self,
+        members: Vec<(MemberKey, usize)>,
+        result: Result<LogPage, Unavailable>,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Ok(page) = result else {
+            self.rows_wanted = true;
+            self.timers.rows = self.after_retry(now);
+            return;
+        };
+        for (key, asker) in members {
+            let Some(member) = self.members.find(key).filter(|m| m.phase == Phase::Live) else {
+                continue;
+            };
+            let row = page
+                .standings
+                .get(asker)
+                .and_then(|standing| standing.row.clone());
+            let expected = row.as_ref().map_or(1, |row| row.client_seq + 1);
+            member.gate.rewind_to(expected);
+            let nack = Nack::Gap { expected, row };
+            fx.deliver(
+                &member.to,
+                &self.id,
+                &Delivery::Nack {
+                    client_seq: None,
+                    nack: &nack,
+                },
+            );
+        }
+        if page.continuity != inkwire_bus::Continuity::Continues {
+            self.repair(fx);
+        }
+    }
+}
+
+/// What the sender is told of a refusal, and where it may go on; `None` where it is told nothing.
+fn refused(refusal: Refusal) -> Option<(Nack, Option<ClientSeq>)> {
+    Some(match refusal {
+        Refusal::Gap { expected, row } => (Nack::Gap { expected, row }, Some(expected)),
+        Refusal::UnknownClient => (Nack::UnknownClient, Some(1)),
+        Refusal::ClientConflict { row } => (Nack::ClientConflict { row }, None),
+        Refusal::Revoked => (Nack::Revoked, None),
+        Refusal::LogFull => (Nack::LogFull, None),
+        Refusal::Expired => (Nack::Unavailable { after_ms: 0 }, None),
+        Refusal::Dropped => return None,
+    })
+}

@@ -1,0 +1,120 @@
+//! `Mailbox`: what the bus has to say to one shard, taken in whole batches.
+//!
+//! Answers to requests are always taken: there are no more of them than requests under way, which
+//! are bounded where they begin. Announcements are bounded here: over the limit they are dropped, and
+//! the shard is told that it lagged, so that every document compares heads.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use inkwire_model::DocumentId;
+use tokio::sync::Notify;
+
+use crate::document::DocumentEvent;
+
+/// Something for one shard.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    To(DocumentId, DocumentEvent),
+    /// Announcements of any document may have been lost.
+    Lagged,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    // Held for a push or a swap; never across an await.
+    letters: Mutex<Letters>,
+    arrived: Notify,
+    announcements_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    queue: VecDeque<Letter>,
+    announcements: usize,
+    lagged: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn new(announcements_max: usize) -> Self {
+        Self {
+            letters: Mutex::default(),
+            arrived: Notify::new(),
+            announcements_max,
+        }
+    }
+
+    pub(crate) fn push(&self, letter: Letter) {
+        let mut letters = self.lock();
+        if letter.is_announcement() {
+            if letters.announcements >= self.announcements_max {
+                letters.lagged = true;
+                return;
+            }
+            letters.announcements += 1;
+        }
+        let was_empty = letters.queue.is_empty();
+        letters.queue.push_back(letter);
+        drop(letters);
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Resolves when there is something to take.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Takes everything into the empty `batch`.
+    pub(crate) fn take(&self, batch: &mut VecDeque<Letter>) {
+        let mut letters = self.lock();
+        std::mem::swap(&mut letters.queue, batch);
+        letters.announcements = 0;
+        if std::mem::take(&mut letters.lagged) {
+            batch.push_back(Letter::Lagged);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        // A panic while it is held leaves a queue that is still whole.
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Letter {
+    fn is_announcement(&self) -> bool {
+        matches!(
+            self,
+            Self::To(_, DocumentEvent::Heard(_) | DocumentEvent::Signal(_))
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_over_the_limit_become_a_lag_and_answers_never_do() {
+        let mailbox = Mailbox::new(2);
+        let document = DocumentId::parse("d").unwrap();
+        for _ in 0..3 {
+            mailbox.push(Letter::To(
+                document.clone(),
+                DocumentEvent::Heard(Vec::new()),
+            ));
+        }
+        mailbox.push(Letter::To(document.clone(), DocumentEvent::Head(None)));
+        let mut batch = VecDeque::new();
+        mailbox.take(&mut batch);
+        assert_eq!(batch.len(), 4);
+        assert!(matches!(batch.back(), Some(Letter::Lagged)));
+        assert!(matches!(
+            batch.get(2),
+            Some(Letter::To(_, DocumentEvent::Head(None)))
+        ));
+    }
+}

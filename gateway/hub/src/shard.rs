@@ -1,0 +1,293 @@
+//! A shard: the task that owns some of this replica's documents.
+//!
+//! It decides nothing. It takes what came in, feeds the documents, and after each batch lets them
+//! settle and flushes the outboxes that became dirty, each once.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use inkwire_bus::{Append, Bus, Read, Ticket};
+use inkwire_model::{DocumentId, Signal, UnixMillis};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Command, Delivery, Reach,
+    document::{Document, DocumentConfig, DocumentEvent, Effects},
+    mailbox::{Letter, Mailbox},
+};
+
+/// Most commands in one batch.
+const COMMANDS_PER_BATCH: usize = 512;
+
+/// Most heads in one comparison.
+const HEADS_PER_COMPARISON: usize = 500;
+
+/// Part of the head interval by which it varies, so that replicas do not ask together.
+const HEAD_JITTER: f64 = 0.2;
+
+pub(crate) struct Shard {
+    documents: HashMap<DocumentId, Living>,
+    deadlines: BTreeSet<(Instant, DocumentId)>,
+    touched: Vec<DocumentId>,
+    config: Arc<DocumentConfig>,
+    head_interval: Duration,
+    next_heads: Instant,
+    mailbox: Arc<Mailbox>,
+    commands: mpsc::Receiver<(DocumentId, Command)>,
+    stop: CancellationToken,
+    world: World,
+}
+
+/// A document and when it wants to be looked at.
+struct Living {
+    document: Document<Reach>,
+    deadline: Option<Instant>,
+    touched: bool,
+}
+
+/// The world behind this shard's documents.
+struct World {
+    bus: Arc<dyn Bus>,
+    tickets: Arc<AtomicU64>,
+    dirty: Vec<Reach>,
+    heads: Vec<DocumentId>,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        bus: Arc<dyn Bus>,
+        tickets: Arc<AtomicU64>,
+        config: Arc<DocumentConfig>,
+        head_interval: Duration,
+        mailbox: Arc<Mailbox>,
+        commands: mpsc::Receiver<(DocumentId, Command)>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            documents: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            touched: Vec::new(),
+            config,
+            head_interval,
+            next_heads: now() + jittered(head_interval),
+            mailbox,
+            commands,
+            stop,
+            world: World {
+                bus,
+                tickets,
+                dirty: Vec::new(),
+                heads: Vec::new(),
+            },
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut letters = VecDeque::new();
+        let mut commands = Vec::with_capacity(COMMANDS_PER_BATCH);
+        loop {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = self.mailbox.arrived() => {}
+                received = self.commands.recv_many(&mut commands, COMMANDS_PER_BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            }
+            // Whatever woke it, everything that is there goes into this batch.
+            while commands.len() < COMMANDS_PER_BATCH
+                && let Ok(command) = self.commands.try_recv()
+            {
+                commands.push(command);
+            }
+            self.mailbox.take(&mut letters);
+            self.batch(&mut letters, &mut commands, now());
+        }
+    }
+
+    fn batch(
+        &mut self,
+        letters: &mut VecDeque<Letter>,
+        commands: &mut Vec<(DocumentId, Command)>,
+        now: Instant,
+    ) {
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::To(document, event) => self.hear(&document, event, now),
+                Letter::Lagged => self.compare_all_heads(true),
+            }
+        }
+        for (document, command) in commands.drain(..) {
+            self.command(document, command, now);
+        }
+        self.tick(now);
+        self.settle(now);
+        self.world.compare_heads();
+        for member in self.world.dirty.drain(..) {
+            member.flush();
+        }
+    }
+
+    fn hear(&mut self, id: &DocumentId, event: DocumentEvent, now: Instant) {
+        // What concerns a document that nobody here follows any more is old news.
+        if let Some(living) = self.documents.get_mut(id) {
+            living.document.hear(event, now, &mut self.world);
+            touch(&mut self.touched, living);
+        }
+    }
+
+    fn command(&mut self, id: DocumentId, command: Command, now: Instant) {
+        if !self.documents.contains_key(&id) && !matches!(command, Command::Join(_)) {
+            return;
+        }
+        let config = &self.config;
+        let living = self.documents.entry(id).or_insert_with_key(|id| Living {
+            document: Document::new(id.clone(), config.clone()),
+            deadline: None,
+            touched: false,
+        });
+        living.document.command(command, now, &mut self.world);
+        touch(&mut self.touched, living);
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.next_heads <= now {
+            self.next_heads = now + jittered(self.head_interval);
+            self.compare_all_heads(false);
+        }
+        while let Some((deadline, id)) = self.deadlines.pop_first() {
+            if deadline > now {
+                self.deadlines.insert((deadline, id));
+                break;
+            }
+            let Some(living) = self.documents.get_mut(&id) else {
+                continue;
+            };
+            living.deadline = None;
+            living.document.tick(now, &mut self.world);
+            touch(&mut self.touched, living);
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.touched) {
+            let Some(living) = self.documents.get_mut(&id) else {
+                continue;
+            };
+            living.touched = false;
+            living.document.settle(now, &mut self.world);
+            let deadline = living.document.next_deadline();
+            if deadline != living.deadline {
+                if let Some(old) = living.deadline {
+                    self.deadlines.remove(&(old, id.clone()));
+                }
+                if let Some(new) = deadline {
+                    self.deadlines.insert((new, id.clone()));
+                }
+                living.deadline = deadline;
+            }
+            if living.document.is_abandoned(now) {
+                if let Some(old) = living.deadline {
+                    self.deadlines.remove(&(old, id.clone()));
+                }
+                self.documents.remove(&id);
+                self.world.bus.unsubscribe(&id);
+            }
+        }
+    }
+
+    fn compare_all_heads(&mut self, urgent: bool) {
+        for living in self.documents.values_mut() {
+            living.document.compare_head(urgent, &mut self.world);
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+        first.map_or(self.next_heads, |deadline| deadline.min(self.next_heads))
+    }
+}
+
+fn touch(touched: &mut Vec<DocumentId>, living: &mut Living) {
+    if !std::mem::replace(&mut living.touched, true) {
+        touched.push(living.document.id().clone());
+    }
+}
+
+/// Tokio's clock, so that tests can pause it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn jittered(interval: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    let unit = (random >> 11) as f64 / (1_u64 << 53) as f64;
+    interval.mul_f64(1.0 - HEAD_JITTER / 2.0 + HEAD_JITTER * unit)
+}
+
+impl World {
+    fn compare_heads(&mut self) {
+        while !self.heads.is_empty() {
+            let rest = self
+                .heads
+                .split_off(self.heads.len().min(HEADS_PER_COMPARISON));
+            self.bus
+                .compare_heads(std::mem::replace(&mut self.heads, rest));
+        }
+    }
+}
+
+impl Effects<Reach> for World {
+    fn deliver(&mut self, member: &Reach, document: &DocumentId, delivery: &Delivery<'_>) {
+        if member.deliver(document, delivery) {
+            self.dirty.push(member.clone());
+        }
+    }
+
+    fn has_room(&self, member: &Reach) -> bool {
+        member.has_room()
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn unix_ms(&self) -> UnixMillis {
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn subscribe(&mut self, document: &DocumentId) {
+        self.bus.subscribe(document);
+    }
+
+    fn append(&mut self, append: Append) {
+        self.bus.append(append);
+    }
+
+    fn read(&mut self, read: Read) {
+        self.bus.read(read);
+    }
+
+    fn compare_head(&mut self, document: &DocumentId) {
+        self.heads.push(document.clone());
+    }
+
+    fn signal(&mut self, document: &DocumentId, signal: Signal) {
+        self.bus.signal(document, signal);
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use inkwire_protocol::native::SessionTimes;
+
 use crate::Authenticator;
 
 /// What every session of this replica needs.
@@ -10,10 +12,8 @@ pub struct SessionContext {
     /// This replica's name, as `welcome` tells it.
     pub replica: Arc<str>,
     pub limits: SessionLimits,
-    /// A client sends something at least this often; after twice this time of silence it is gone.
-    pub heartbeat_ms: u64,
-    /// How long the `hello` may take.
-    pub hello_timeout_ms: u64,
+    /// How long a session waits for its client.
+    pub times: SessionTimes,
 }
 
 impl SessionContext {
@@ -23,8 +23,7 @@ impl SessionContext {
             authenticator,
             replica,
             limits: SessionLimits::default(),
-            heartbeat_ms: 25_000,
-            hello_timeout_ms: 10_000,
+            times: SessionTimes::default(),
         }
     }
 }

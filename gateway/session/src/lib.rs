@@ -8,6 +8,7 @@
 
 mod admission;
 mod context;
+pub mod native;
 mod token_bucket;
 
 pub use admission::{AuthenticationError, Authenticator, Grant, Roles};

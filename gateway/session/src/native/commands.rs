@@ -1,0 +1,37 @@
+//! `Commands`: what a session asks of the hub, in order, with one `Submit` for each run of entries.
+
+use inkwire_hub::{Command, MemberKey, Submission};
+use inkwire_model::DocumentId;
+
+/// The commands of one read.
+#[derive(Default)]
+pub(super) struct Commands {
+    queue: Vec<(DocumentId, Command)>,
+}
+
+impl Commands {
+    pub(super) fn push(&mut self, document: DocumentId, command: Command) {
+        self.queue.push((document, command));
+    }
+
+    /// Adds an entry: to the last command if that submits for the same member, so that a writer that
+    /// sends many entries at once costs the hub one command.
+    pub(super) fn submit(
+        &mut self,
+        document: &DocumentId,
+        member: MemberKey,
+        submission: Submission,
+    ) {
+        match self.queue.last_mut() {
+            Some((_, Command::Submit(last, submissions))) if *last == member => {
+                submissions.push(submission);
+            }
+            _ => self.push(document.clone(), Command::Submit(member, vec![submission])),
+        }
+    }
+
+    /// All commands so far. Nothing is kept, so that an idle session holds no memory for them.
+    pub(super) fn take(&mut self) -> Vec<(DocumentId, Command)> {
+        std::mem::take(&mut self.queue)
+    }
+}

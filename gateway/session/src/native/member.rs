@@ -1,0 +1,211 @@
+//! `NativeMember`: the delivering half of one joined document. After its end it delivers nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use inkwire_hub::{Delivery, Priority, Subscriber, Wire};
+use inkwire_model::{ClientId, Code, DocumentId, Role, Signal, Subject};
+use inkwire_protocol::native::ServerPacket;
+
+use super::connection::Connection;
+
+/// Encodes what the hub delivers for one membership and queues it at the connection.
+pub(super) struct NativeMember<W> {
+    connection: Connection<W>,
+    subject: Subject,
+    client: Option<ClientId>,
+    // Held while something is queued, so that nothing of a membership follows its `left` or `ended`:
+    // a session may join the same document again at once, and would take a late entry of the old
+    // membership for one of the new. Hardly ever contended: only the document's task and, for its
+    // own packets, the connection's come here.
+    standing: Mutex<Standing>,
+}
+
+/// What the two halves of a session agree on.
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    Joined(Role),
+    Ended,
+}
+
+impl<W: Wire> NativeMember<W> {
+    pub(super) fn new(
+        connection: Connection<W>,
+        subject: Subject,
+        client: Option<ClientId>,
+        role: Role,
+    ) -> Self {
+        Self {
+            connection,
+            subject,
+            client,
+            standing: Mutex::new(Standing::Joined(role)),
+        }
+    }
+
+    /// The role; `None` after the end.
+    pub(super) fn role(&self) -> Option<Role> {
+        match *self.lock() {
+            Standing::Joined(role) => Some(role),
+            Standing::Ended => None,
+        }
+    }
+
+    pub(super) fn change_role(&self, role: Role) {
+        let mut standing = self.lock();
+        if let Standing::Joined(current) = &mut *standing {
+            *current = role;
+        }
+    }
+
+    /// Ends the membership from the session's side; `last` is its last packet. True if the connection
+    /// became dirty.
+    pub(super) fn end(&self, last: &ServerPacket) -> bool {
+        let mut standing = self.lock();
+        *standing = Standing::Ended;
+        self.connection.say(last)
+    }
+
+    /// Ends the membership of a connection that hears nothing any more.
+    pub(super) fn end_silently(&self) {
+        *self.lock() = Standing::Ended;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        // It is a plain value, whole after any panic.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is queued for `delivery`; `None` if this member is not to hear it.
+    fn encode(&self, document: &DocumentId, delivery: &Delivery<'_>) -> Option<(Priority, Bytes)> {
+        let slot = self.connection.slot();
+        let encode = |packet: &ServerPacket| self.connection.encode(packet);
+        let document = document.clone();
+        let packet = match delivery {
+            Delivery::Entry(entry) => {
+                let bytes = entry.encoding(slot, |entry| {
+                    encode(&ServerPacket::Entry {
+                        document,
+                        entry: Arc::clone(entry),
+                    })
+                });
+                return Some((Priority::Message, bytes));
+            }
+            Delivery::Signal(signal) => {
+                if self.is_own(&signal.content) {
+                    return None;
+                }
+                let bytes = signal.encoding(slot, |signal| {
+                    encode(&ServerPacket::Signal {
+                        document,
+                        signal: Arc::clone(signal),
+                    })
+                });
+                return Some((Priority::Signal, bytes));
+            }
+            Delivery::Ack {
+                client_seq,
+                position,
+                duplicate,
+            } => ServerPacket::Ack {
+                document,
+                client_seq: *client_seq,
+                position: *position,
+                duplicate: *duplicate,
+            },
+            Delivery::Nack { client_seq, nack } => ServerPacket::Nack {
+                document,
+                client_seq: *client_seq,
+                nack: (*nack).clone(),
+            },
+            Delivery::Joined { position, row } => ServerPacket::Joined {
+                document,
+                position: *position,
+                role: self.role()?,
+                subject: self.subject.clone(),
+                row: row.cloned(),
+            },
+            Delivery::Reset {
+                cause,
+                position,
+                row,
+                snapshot,
+            } => ServerPacket::Reset {
+                document,
+                cause: *cause,
+                position: *position,
+                row: row.cloned(),
+                snapshot: snapshot.cloned(),
+            },
+            Delivery::Snapshot(snapshot) => ServerPacket::Snapshot {
+                document,
+                snapshot: Arc::clone(snapshot),
+            },
+            Delivery::Ended(code) => ServerPacket::Ended {
+                document,
+                code: *code,
+            },
+            Delivery::AccessChanged {
+                subject,
+                action,
+                result: Ok(position),
+            } => ServerPacket::AccessChanged {
+                document,
+                subject: (*subject).clone(),
+                action: *action,
+                position: *position,
+            },
+            Delivery::AccessChanged {
+                subject,
+                result: Err(_),
+                ..
+            } => ServerPacket::Error {
+                code: Code::Unavailable,
+                document: Some(document),
+                detail: format!(
+                    "whether the access of {subject} was changed is not known; ask again"
+                ),
+                after_ms: None,
+                need: None,
+            },
+            Delivery::Waiting { after_ms } => ServerPacket::Error {
+                code: Code::Unavailable,
+                document: Some(document),
+                detail: "the log cannot be reached now; this goes on by itself".to_owned(),
+                after_ms: Some(*after_ms),
+                need: None,
+            },
+        };
+        Some((Priority::Message, encode(&packet)))
+    }
+
+    /// Whether `signal` came from this very client. One without a client cannot be told from others
+    /// of its subject, and hears itself.
+    fn is_own(&self, signal: &Signal) -> bool {
+        signal.client.is_some() && signal.client == self.client && signal.author == self.subject
+    }
+}
+
+impl<W: Wire> Subscriber for NativeMember<W> {
+    fn deliver(&self, document: &DocumentId, delivery: &Delivery<'_>) -> bool {
+        let Some((priority, bytes)) = self.encode(document, delivery) else {
+            return false;
+        };
+        let mut standing = self.lock();
+        if matches!(*standing, Standing::Ended) {
+            return false;
+        }
+        if matches!(delivery, Delivery::Ended(_)) {
+            *standing = Standing::Ended;
+        }
+        self.connection.push(priority, bytes)
+    }
+
+    fn flush(&self) {
+        self.connection.flush();
+    }
+
+    fn has_room(&self) -> bool {
+        self.connection.has_room()
+    }
+}

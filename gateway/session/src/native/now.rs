@@ -1,0 +1,12 @@
+//! `Now`: one moment on both clocks. Deadlines and rates use the steady one; entries and
+//! credentials the one that people read, which may step.
+
+use std::time::Instant;
+
+use inkwire_model::UnixMillis;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) instant: Instant,
+    pub(super) wall_ms: UnixMillis,
+}

@@ -1,0 +1,322 @@
+//! What a client may ask of documents: each request is checked against the grant and the limits, and
+//! then it is a command to the hub, or a refusal.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use inkwire_hub::{Command, Join, MemberKey, Submission, Wire};
+use inkwire_model::{
+    AccessAction, Capability, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack,
+    NewEntry, Position, Role, Signal, Subject,
+};
+use inkwire_protocol::native::ServerPacket;
+
+use super::{
+    commands::Commands,
+    connection::Connection,
+    joined::{Joined, Membership},
+    member::NativeMember,
+    now::Now,
+    rates::Rates,
+    refusal::Refusal,
+};
+use crate::{Grant, SessionLimits};
+
+/// One subject's part of a session, from its `hello` to its end.
+pub(super) struct Requests<W> {
+    grant: Grant,
+    limits: SessionLimits,
+    rates: Rates,
+    joined: Joined<W>,
+}
+
+/// What `join` asks for.
+pub(super) struct JoinRequest {
+    pub(super) since: Option<Position>,
+    pub(super) client: Option<ClientId>,
+    pub(super) receive: bool,
+}
+
+/// What `append` asks for.
+pub(super) struct AppendRequest {
+    pub(super) client_seq: ClientSeq,
+    pub(super) kind: Kind,
+    pub(super) content_type: ContentType,
+    pub(super) payload: Bytes,
+    pub(super) traceparent: Option<Arc<str>>,
+}
+
+/// What `signal` asks for.
+pub(super) struct SignalRequest {
+    pub(super) kind: Kind,
+    pub(super) content_type: ContentType,
+    pub(super) payload: Bytes,
+    pub(super) position: Option<Position>,
+}
+
+impl<W: Wire> Requests<W> {
+    pub(super) fn new(grant: Grant, limits: SessionLimits, now: Now) -> Self {
+        Self {
+            grant,
+            limits,
+            rates: Rates::new(&limits, now.instant),
+            joined: Joined::new(),
+        }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Whether credentials may be checked now: it costs more than it looks.
+    pub(super) fn may_renew(&mut self, now: Now) -> Result<(), Refusal> {
+        Ok(self.rates.request(now.instant)?)
+    }
+
+    /// Replaces the grant by a newer one of the same subject. Where it gives no role any more, the
+    /// membership ends; where it gives another, that counts from the next request on. True if the
+    /// connection became dirty.
+    pub(super) fn renew(&mut self, grant: Grant, commands: &mut Commands) -> Result<bool, Refusal> {
+        if grant.subject != self.grant.subject {
+            return Err(Refusal::new(
+                Code::Unauthenticated,
+                "a session keeps its subject; the credentials it had still count",
+            ));
+        }
+        self.grant = grant;
+        let roles = &self.grant.roles;
+        let lost = self
+            .joined
+            .replace_roles(|document| roles.role_in(document));
+        let mut dirty = false;
+        for (document, membership) in lost {
+            commands.push(document.clone(), Command::Leave(membership.key));
+            dirty |= membership.member.end(&ServerPacket::Ended {
+                document,
+                code: Code::Forbidden,
+            });
+        }
+        Ok(dirty)
+    }
+
+    pub(super) fn join(
+        &mut self,
+        document: &DocumentId,
+        request: JoinRequest,
+        connection: &Connection<W>,
+        now: Now,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        let JoinRequest {
+            since,
+            client,
+            receive,
+        } = request;
+        self.rates.request(now.instant)?;
+        if self.joined.find(document).is_some() {
+            return Err(Refusal::plain(Code::AlreadyJoined));
+        }
+        let role = self.role_for(document, Capability::Receive)?;
+        if client.is_some() && !role.may(Capability::Comment) {
+            return Err(Refusal::forbidden(Capability::Comment));
+        }
+        if self.joined.count() >= self.limits.documents_max {
+            return Err(Refusal::plain(Code::TooManyDocuments));
+        }
+        let subject = self.grant.subject.clone();
+        let member = Arc::new(NativeMember::new(
+            connection.clone(),
+            subject.clone(),
+            client.clone(),
+            role,
+        ));
+        let key = MemberKey::next();
+        let join = Join {
+            member: key,
+            subject,
+            client: client.clone(),
+            since,
+            receive,
+            subscriber: Arc::clone(&member) as _,
+        };
+        commands.push(document.clone(), Command::Join(join));
+        let membership = Membership {
+            key,
+            client,
+            member,
+        };
+        self.joined.insert(document.clone(), membership);
+        Ok(())
+    }
+
+    /// True if the connection became dirty.
+    pub(super) fn leave(
+        &mut self,
+        document: &DocumentId,
+        commands: &mut Commands,
+    ) -> Result<bool, Refusal> {
+        let membership = self
+            .joined
+            .remove(document)
+            .ok_or_else(|| Refusal::plain(Code::NotJoined))?;
+        // If the hub ended it while the `leave` was under way, this does no harm.
+        commands.push(document.clone(), Command::Leave(membership.key));
+        let document = document.clone();
+        Ok(membership.member.end(&ServerPacket::Left { document }))
+    }
+
+    /// Leaves all documents and says nothing more.
+    pub(super) fn leave_all(&mut self, commands: &mut Commands) {
+        for (document, membership) in self.joined.drain() {
+            membership.member.end_silently();
+            commands.push(document, Command::Leave(membership.key));
+        }
+    }
+
+    /// Submits an entry, or in its place what this session has against it: the hub keeps the order
+    /// of both (C2).
+    pub(super) fn append(
+        &mut self,
+        document: &DocumentId,
+        request: AppendRequest,
+        now: Now,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        let (key, client, role) = self.writer_in(document)?;
+        let client_seq = request.client_seq;
+        let entry = match self.check(&request, role, now) {
+            Ok(()) => Ok(NewEntry {
+                at: now.wall_ms,
+                author: self.grant.subject.clone(),
+                client,
+                client_seq,
+                kind: request.kind,
+                content_type: request.content_type,
+                payload: request.payload,
+                traceparent: request.traceparent,
+            }),
+            Err(nack) => Err(nack),
+        };
+        commands.submit(document, key, Submission { client_seq, entry });
+        Ok(())
+    }
+
+    /// Submits the fault of an `append` of which no more than its number could be read.
+    pub(super) fn append_invalid(
+        &mut self,
+        document: &DocumentId,
+        client_seq: ClientSeq,
+        why: String,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        let (key, ..) = self.writer_in(document)?;
+        let entry = Err(Nack::Invalid { why });
+        commands.submit(document, key, Submission { client_seq, entry });
+        Ok(())
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        document: &DocumentId,
+        request: SignalRequest,
+        now: Now,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        let (membership, role) = self.find(document)?;
+        let (key, client) = (membership.key, membership.client.clone());
+        if !role.may(Capability::Signal) {
+            return Err(Refusal::forbidden(Capability::Signal));
+        }
+        let max_bytes = self.limits.signal_bytes_max;
+        if request.payload.len() > max_bytes {
+            let detail = format!("the payload of a signal has at most {max_bytes} bytes");
+            return Err(Refusal::new(Code::TooLarge, detail));
+        }
+        if let Err(throttled) = self.rates.signal(&request.payload, now.instant) {
+            return match self.rates.may_complain(now.instant) {
+                true => Err(throttled.into()),
+                false => Ok(()),
+            };
+        }
+        let signal = Signal {
+            author: self.grant.subject.clone(),
+            client,
+            kind: request.kind,
+            content_type: request.content_type,
+            payload: request.payload,
+            position: request.position,
+        };
+        commands.push(document.clone(), Command::Signal(key, signal));
+        Ok(())
+    }
+
+    pub(super) fn change_access(
+        &mut self,
+        document: &DocumentId,
+        subject: Subject,
+        action: AccessAction,
+        now: Now,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        self.rates.request(now.instant)?;
+        let (membership, role) = self.find(document)?;
+        if !role.may(Capability::Manage) {
+            return Err(Refusal::forbidden(Capability::Manage));
+        }
+        let command = Command::ChangeAccess {
+            member: membership.key,
+            subject,
+            action,
+            by: self.grant.subject.clone(),
+        };
+        commands.push(document.clone(), command);
+        Ok(())
+    }
+
+    fn find(&self, document: &DocumentId) -> Result<(&Membership<W>, Role), Refusal> {
+        self.joined
+            .find(document)
+            .ok_or_else(|| Refusal::plain(Code::NotJoined))
+    }
+
+    /// Who writes in `document`, and with which role.
+    fn writer_in(&self, document: &DocumentId) -> Result<(MemberKey, ClientId, Role), Refusal> {
+        let (membership, role) = self.find(document)?;
+        let client = membership.client.clone().ok_or_else(|| {
+            let detail = "this session joined to read; leave, and join with a client to write";
+            Refusal::new(Code::NotJoined, detail)
+        })?;
+        Ok((membership.key, client, role))
+    }
+
+    fn role_for(&self, document: &DocumentId, capability: Capability) -> Result<Role, Refusal> {
+        let role = self.grant.roles.role_in(document);
+        role.filter(|role| role.may(capability))
+            .ok_or_else(|| Refusal::forbidden(capability))
+    }
+
+    /// What speaks against an entry. What will be refused at every attempt is said first.
+    fn check(&mut self, request: &AppendRequest, role: Role, now: Now) -> Result<(), Nack> {
+        if request.kind.is_access() {
+            let why = "only the gateway writes entries of the kinds access.*".to_owned();
+            return Err(Nack::Invalid { why });
+        }
+        let capability = match request.kind.is_comment() {
+            true => Capability::Comment,
+            false => Capability::Edit,
+        };
+        if !role.may(capability) {
+            let need = capability.needs();
+            return Err(Nack::Forbidden { need });
+        }
+        let max_bytes = self.limits.payload_bytes_max;
+        if request.payload.len() > max_bytes {
+            return Err(Nack::TooLarge { max_bytes });
+        }
+        self.rates
+            .append(&request.payload, now.instant)
+            .map_err(|throttled| Nack::Throttled {
+                after_ms: throttled.after_ms,
+            })
+    }
+}

@@ -1,0 +1,358 @@
+//! `NativeSession`: the receive half. Bytes and `now` in; commands to the hub and packets to the
+//! connection out.
+//!
+//! The conversation's grammar is the protocol's; what this adds is who is speaking and what they may.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inkwire_hub::{Command, Outbox, Wire};
+use inkwire_model::{AccessAction, ClientSeq, Code, DocumentId, UnixMillis};
+use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Session};
+use uuid::Uuid;
+
+use super::{
+    Framing,
+    commands::Commands,
+    connection::Connection,
+    now::Now,
+    refusal::Refusal,
+    requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
+};
+use crate::{Grant, SessionContext};
+
+/// One native session, owned by its connection's task.
+///
+/// For each read of the transport: [`receive`](Self::receive) for every message in it, then
+/// [`take_commands`](Self::take_commands) for the hub, then [`flush`](Self::flush).
+pub struct NativeSession<W> {
+    context: Arc<SessionContext>,
+    connection: Connection<W>,
+    conversation: Session,
+    phase: Phase<W>,
+    commands: Commands,
+    /// When to ask a silent client for a sign of life; `None` if it was asked.
+    ping_at: Option<Instant>,
+    /// The connection has something to flush, and this half is to do it.
+    dirty: bool,
+}
+
+enum Phase<W> {
+    /// No `hello` yet.
+    Stranger {
+        header_token: Option<String>,
+    },
+    Known {
+        requests: Box<Requests<W>>,
+        /// When the grant ends, as far as the clocks agreed when it was given.
+        expires_at: Option<Instant>,
+    },
+    Closed,
+}
+
+impl<W: Wire> NativeSession<W> {
+    /// A session that waits for its `hello`. `header_token` is the handshake's, if it had one.
+    pub fn open(
+        context: Arc<SessionContext>,
+        encoding: Encoding,
+        framing: Framing,
+        outbox: Arc<Outbox<W>>,
+        header_token: Option<String>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            connection: Connection::new(encoding, framing, outbox),
+            conversation: Session::new(context.times, now),
+            phase: Phase::Stranger { header_token },
+            commands: Commands::default(),
+            ping_at: None,
+            dirty: false,
+            context,
+        }
+    }
+
+    /// One message of the client.
+    pub fn receive(&mut self, payload: &[u8], now: Instant, wall_ms: UnixMillis) {
+        let now = Now {
+            instant: now,
+            wall_ms,
+        };
+        self.heard(now.instant);
+        if !self.expire(now) {
+            let packet = self.connection.encoding().decode_client(payload);
+            self.conversation.receive(packet, now.instant);
+            self.follow(now);
+        }
+    }
+
+    /// A sign of life that is no message, such as the answer to a WebSocket ping.
+    pub fn heard(&mut self, now: Instant) {
+        self.conversation.heard(now);
+        if matches!(self.phase, Phase::Known { .. }) {
+            self.ping_at = Some(now + Duration::from_millis(self.context.times.heartbeat_ms));
+        }
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) is to be called. Changes with every other call.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let expires_at = match &self.phase {
+            Phase::Stranger { .. } => None,
+            Phase::Known { expires_at, .. } => *expires_at,
+            Phase::Closed => return None,
+        };
+        let silence = self.conversation.next_deadline();
+        [silence, expires_at, self.ping_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The time that [`next_deadline`](Self::next_deadline) named has come. Early calls do nothing.
+    pub fn handle_deadline(&mut self, now: Instant, wall_ms: UnixMillis) {
+        let now = Now {
+            instant: now,
+            wall_ms,
+        };
+        if self.expire(now) {
+            return;
+        }
+        if self.ping_at.is_some_and(|at| at <= now.instant) {
+            self.ping_at = None;
+            self.dirty |= self.connection.ping();
+        }
+        self.conversation.handle_deadline(now.instant);
+        self.follow(now);
+    }
+
+    /// What the hub is to do, in this order. Entries of one document that came one after the other
+    /// are one command.
+    pub fn take_commands(&mut self) -> Vec<(DocumentId, Command)> {
+        self.commands.take()
+    }
+
+    /// Writes what this half said, if it said something.
+    pub fn flush(&mut self) {
+        if std::mem::take(&mut self.dirty) {
+            self.connection.flush();
+        }
+    }
+
+    /// Ends the session with an error and the close that belongs to it, and leaves all documents.
+    pub fn close(&mut self, code: Code, detail: &str) {
+        if !matches!(self.phase, Phase::Closed) {
+            self.connection.close(code, detail);
+            self.leave_all();
+        }
+    }
+
+    /// Ends the session of a connection that is gone: leaves all documents and says nothing.
+    pub fn leave_all(&mut self) {
+        if let Phase::Known { requests, .. } = &mut self.phase {
+            requests.leave_all(&mut self.commands);
+        }
+        self.phase = Phase::Closed;
+        self.ping_at = None;
+    }
+
+    /// Whether nothing that comes from the client counts any more.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closed) || self.connection.is_closing()
+    }
+
+    /// Does what the conversation wants done.
+    fn follow(&mut self, now: Now) {
+        while !matches!(self.phase, Phase::Closed)
+            && let Some(output) = self.conversation.poll_output()
+        {
+            match output {
+                Output::Hello { token } => self.welcome(token, now),
+                Output::Renew { token } => self.renew(&token, now),
+                Output::Request(packet) => self.request(packet, now),
+                Output::Refused {
+                    document,
+                    client_seq,
+                    why,
+                } => self.refuse_append(document, client_seq, why),
+                Output::Send(packet) => self.say(&packet),
+                Output::Close { code, detail } => self.close(code, &detail),
+            }
+        }
+    }
+
+    fn welcome(&mut self, token: Option<String>, now: Now) {
+        let Phase::Stranger { header_token } = &mut self.phase else {
+            return;
+        };
+        let token = token.or_else(|| header_token.take());
+        let authenticated = self
+            .context
+            .authenticator
+            .authenticate(token.as_deref(), now.wall_ms);
+        let grant = match authenticated {
+            Ok(grant) => grant,
+            Err(error) => return self.close(error.code(), &error.to_string()),
+        };
+        let limits = self.context.limits;
+        self.say(&ServerPacket::Welcome {
+            session: Uuid::new_v4().to_string().into(),
+            replica: Arc::clone(&self.context.replica),
+            subject: grant.subject.clone(),
+            heartbeat_ms: self.context.times.heartbeat_ms,
+            payload_bytes_max: u64::try_from(limits.payload_bytes_max).unwrap_or(u64::MAX),
+        });
+        self.phase = Phase::Known {
+            expires_at: expiry(&grant, now),
+            requests: Box::new(Requests::new(grant, limits, now)),
+        };
+        self.heard(now.instant);
+    }
+
+    fn renew(&mut self, token: &str, now: Now) {
+        let Phase::Known {
+            requests,
+            expires_at,
+        } = &mut self.phase
+        else {
+            return;
+        };
+        let renewed = requests.may_renew(now).and_then(|()| {
+            let authenticator = &self.context.authenticator;
+            let grant = authenticator
+                .authenticate(Some(token), now.wall_ms)
+                .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+            let (expires_at_ms, expiry) = (grant.expires_at_ms, expiry(&grant, now));
+            self.dirty |= requests.renew(grant, &mut self.commands)?;
+            *expires_at = expiry;
+            Ok(expires_at_ms)
+        });
+        self.say(&match renewed {
+            Ok(expires_at) => ServerPacket::Authenticated { expires_at },
+            Err(refusal) => refusal.packet(None),
+        });
+    }
+
+    fn request(&mut self, packet: ClientPacket, now: Now) {
+        let Phase::Known { requests, .. } = &mut self.phase else {
+            return;
+        };
+        let commands = &mut self.commands;
+        let (document, result) = match packet {
+            ClientPacket::Join {
+                document,
+                since,
+                client,
+                receive,
+            } => {
+                let request = JoinRequest {
+                    since,
+                    client,
+                    receive,
+                };
+                let result = requests.join(&document, request, &self.connection, now, commands);
+                (document, result)
+            }
+            ClientPacket::Leave { document } => {
+                let left = requests.leave(&document, commands);
+                (document, left.map(|dirty| self.dirty |= dirty))
+            }
+            ClientPacket::Append {
+                document,
+                client_seq,
+                kind,
+                content_type,
+                payload,
+                traceparent,
+            } => {
+                let request = AppendRequest {
+                    client_seq,
+                    kind,
+                    content_type,
+                    payload,
+                    traceparent,
+                };
+                let result = requests.append(&document, request, now, commands);
+                (document, result)
+            }
+            ClientPacket::Signal {
+                document,
+                kind,
+                content_type,
+                payload,
+                position,
+            } => {
+                let request = SignalRequest {
+                    kind,
+                    content_type,
+                    payload,
+                    position,
+                };
+                let result = requests.signal(&document, request, now, commands);
+                (document, result)
+            }
+            ClientPacket::Revoke { document, subject } => {
+                let action = AccessAction::Revoke;
+                let result = requests.change_access(&document, subject, action, now, commands);
+                (document, result)
+            }
+            ClientPacket::Grant { document, subject } => {
+                let action = AccessAction::Grant;
+                let result = requests.change_access(&document, subject, action, now, commands);
+                (document, result)
+            }
+            // The conversation answers these, or makes other outputs of them.
+            ClientPacket::Hello { .. } | ClientPacket::Auth { .. } | ClientPacket::Ping { .. } => {
+                return;
+            }
+        };
+        self.answer(document, result);
+    }
+
+    fn refuse_append(&mut self, document: DocumentId, client_seq: ClientSeq, why: String) {
+        if let Phase::Known { requests, .. } = &mut self.phase {
+            let commands = &mut self.commands;
+            let result = requests.append_invalid(&document, client_seq, why, commands);
+            self.answer(document, result);
+        }
+    }
+
+    /// A request that the hub has now is answered by the hub; a refusal is answered here.
+    fn answer(&mut self, document: DocumentId, result: Result<(), Refusal>) {
+        if let Err(refusal) = result {
+            self.say(&refusal.packet(Some(document)));
+        }
+    }
+
+    /// Ends the session if its credentials have ended. True if it is closed, now or before.
+    fn expire(&mut self, now: Now) -> bool {
+        match &mut self.phase {
+            Phase::Stranger { .. } => false,
+            Phase::Known {
+                requests,
+                expires_at,
+            } => {
+                if requests.grant().has_expired(now.wall_ms) {
+                    self.close(Code::TokenExpired, Code::TokenExpired.row().sentence);
+                    return true;
+                }
+                // The clocks did not agree: ask again when the rest is over.
+                if expires_at.is_some_and(|at| at <= now.instant) {
+                    *expires_at = expiry(requests.grant(), now);
+                }
+                false
+            }
+            Phase::Closed => true,
+        }
+    }
+
+    fn say(&mut self, packet: &ServerPacket) {
+        self.dirty |= self.connection.say(packet);
+    }
+}
+
+/// When `grant` ends on the clock that deadlines use.
+fn expiry(grant: &Grant, now: Now) -> Option<Instant> {
+    let left_ms = grant.expires_at_ms?.saturating_sub(now.wall_ms);
+    now.instant.checked_add(Duration::from_millis(left_ms))
+}

@@ -84,7 +84,7 @@ impl GatewayOptions {
             }
             args.extend(self.args);
             Ok(Launch {
-                program: binary()?,
+                program: gateway_binary()?,
                 args,
                 env: self.env,
                 end: End::Kill,
@@ -197,7 +197,7 @@ impl Gateway {
 }
 
 /// The gateway's release binary: `INKWIRE_BIN`, or the one in the target directory of this test.
-fn binary() -> Result<PathBuf> {
+pub fn gateway_binary() -> Result<PathBuf> {
     if let Some(path) = env::var_os("INKWIRE_BIN") {
         return Ok(path.into());
     }

@@ -16,7 +16,7 @@ mod redis;
 mod resp;
 mod wait;
 
-pub use gateway::{Gateway, GatewayOptions};
+pub use gateway::{Gateway, GatewayOptions, gateway_binary};
 pub use haproxy::Haproxy;
 pub use http::{HttpReply, http_request};
 pub use nginx::Nginx;

@@ -1,0 +1,18 @@
+//! Inkwire from the outside: the gateway only as processes, clients only over sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "here a panic is a test that fails"
+)]
+
+mod bad_input;
+mod cluster;
+mod deploy;
+mod embedded;
+mod history;
+mod many_writers;
+mod raw;
+mod redis_away;
+mod relay;
+mod replay;

@@ -1,0 +1,134 @@
+//! C16: Redis away at the start, away during a run, or unfit.
+
+use std::time::Duration;
+
+use inkwire_test_support::{Gateway, Redis, wait_until};
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::replica,
+    raw::{self, DEADLINE, Raw},
+};
+
+#[tokio::test]
+async fn away_at_the_start_it_is_live_and_unready_until_redis_comes() {
+    let mut redis = Redis::options().prepare().unwrap();
+    let mut gateway = replica(&redis).start_unready().unwrap();
+    assert!(!gateway.is_ready());
+    redis.start_again().unwrap();
+    gateway.wait_ready().unwrap();
+    let document = raw::document("late");
+    let mut writer = Raw::joined(&gateway.url(), &document, Some(&raw::client())).await;
+    writer.append(&document, 1, json!("hello")).await;
+    assert_eq!(writer.until("ack").await["client_seq"], 1);
+}
+
+#[tokio::test]
+async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
+    let mut redis = Redis::options().appendonly().start().unwrap();
+    let (one, two) = (
+        replica(&redis).start().unwrap(),
+        replica(&redis).start().unwrap(),
+    );
+    let document = raw::document("away");
+    let mut writer = Raw::joined(&one.url(), &document, Some(&raw::client())).await;
+    let mut reader = Raw::joined(&two.url(), &document, None).await;
+    writer.append(&document, 1, json!("before")).await;
+    writer.until("ack").await;
+    assert_eq!(reader.expect("entry").await["seq"], 1);
+
+    redis.kill().unwrap();
+    writer.append(&document, 2, json!("after")).await;
+    let nack = writer.until("nack").await;
+    assert_eq!(
+        (&nack["client_seq"], &nack["code"]),
+        (&json!(2), &json!("unavailable"))
+    );
+    assert!(nack["after_ms"].is_u64(), "{nack}");
+    writer.assert_open().await;
+    reader.assert_open().await;
+    assert!(one.is_live() && two.is_live());
+    assert!(
+        one.is_ready() && two.is_ready(),
+        "readiness does not follow Redis once it was met"
+    );
+
+    redis.start_again().unwrap();
+    let ack = append_until_acknowledged(&mut writer, &document, 2).await;
+    let entry = reader.expect("entry").await;
+    assert_eq!(
+        (&entry["seq"], &entry["payload"]),
+        (&json!(2), &json!("after"))
+    );
+    assert_eq!(entry["position"], ack["position"]);
+}
+
+#[tokio::test]
+async fn cut_connections_to_redis_lose_nothing() {
+    let redis = Redis::start().unwrap();
+    let (one, two) = (
+        replica(&redis).start().unwrap(),
+        replica(&redis).start().unwrap(),
+    );
+    let document = raw::document("cut");
+    let mut writer = Raw::joined(&one.url(), &document, Some(&raw::client())).await;
+    let mut reader = Raw::joined(&two.url(), &document, None).await;
+    for seq in 1..=20 {
+        redis.client_kill("pubsub").unwrap();
+        if seq % 2 == 0 {
+            redis.client_kill("normal").unwrap();
+        }
+        let ack = append_until_acknowledged(&mut writer, &document, seq).await;
+        let entry = reader.expect("entry").await;
+        assert_eq!(entry["seq"], seq);
+        assert_eq!(entry["payload"], "after");
+        assert_eq!(entry["position"], ack["position"]);
+    }
+}
+
+#[test]
+fn an_unfit_redis_is_refused_by_name() {
+    let redis = Redis::options()
+        .args(["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"])
+        .start()
+        .unwrap();
+    let mut gateway = Gateway::options().redis(redis.url()).launch().unwrap();
+    let exit = gateway.wait_exit(DEADLINE).unwrap();
+    assert_ne!(exit.code(), Some(0), "{}", exit.log);
+    assert!(exit.log.contains("maxmemory-policy"), "{}", exit.log);
+    assert!(exit.log.contains("allkeys-lru"), "{}", exit.log);
+}
+
+#[test]
+fn a_frozen_redis_does_not_make_it_dead() {
+    let redis = Redis::start().unwrap();
+    let gateway = replica(&redis).start().unwrap();
+    redis.freeze().unwrap();
+    wait_until("live while Redis is frozen", Duration::from_secs(2), || {
+        gateway.is_live()
+    })
+    .unwrap();
+    redis.thaw().unwrap();
+}
+
+/// Sends one number until it is acknowledged, as a client does after `unavailable`.
+async fn append_until_acknowledged(writer: &mut Raw, document: &str, client_seq: u64) -> Value {
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        writer.append(document, client_seq, json!("after")).await;
+        loop {
+            let raw::Heard::Packet(packet) = writer.hear().await else {
+                panic!("the writer's session ended");
+            };
+            if packet["type"] == "ack" && packet["client_seq"] == client_seq {
+                return packet;
+            }
+            if packet["type"] == "nack" {
+                assert_eq!(packet["code"], "unavailable", "{packet}");
+                break;
+            }
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it never resumed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

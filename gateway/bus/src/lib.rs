@@ -10,11 +10,13 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod event;
+pub mod memory;
 mod request;
 
 pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
 };
+pub use memory::{MemoryBus, MemoryStore};
 pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Ticket};
 
 use inkwire_model::{DocumentId, Signal};
@@ -50,6 +52,9 @@ pub trait Bus: Send + Sync + 'static {
 
 /// Who hears what the bus has to say. Must return quickly and never block: it runs on the task
 /// that reads from Redis. What it cannot take it counts as a lag of its own.
+///
+/// It may make requests. A [`MemoryBus`] calls it on the thread that makes a request, before the
+/// request returns; so whoever makes one holds no lock that `hear` takes.
 pub trait Listener: Send + Sync + 'static {
     fn hear(&self, event: BusEvent);
 }

@@ -1,0 +1,262 @@
+//! `Log`: one document's log, pure: each entry follows the one before, from the base to the head.
+//!
+//! It holds everything above its base. What is below is gone, but for the position of the base
+//! itself, so that a resume exactly there can still be checked.
+
+mod rows;
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use inkwire_model::{
+    AccessAction, AccessChange, ClientId, ClientKey, Digest, Entry, NewEntry, Position, ResetCause,
+    Seq, Snapshot, Subject, UnixMillis,
+};
+
+use self::rows::Rows;
+use crate::{AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Standing};
+
+/// The entries of one document, with all that an append is checked against.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The position just below the first entry.
+    base: Position,
+    entries: VecDeque<Arc<Entry>>,
+    rows: Rows,
+    revoked: HashSet<Subject>,
+    snapshot: Option<Arc<Snapshot>>,
+    entries_max: usize,
+}
+
+/// What an append did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// One for each entry, in order.
+    pub outcomes: Vec<AppendOutcome>,
+    /// Those that are in the log now and were not before.
+    pub entries: Vec<Arc<Entry>>,
+}
+
+/// Why a snapshot was not kept (C9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotRefused {
+    #[error("its position is not in this history, or is held no more")]
+    NotInHistory,
+    #[error("it is not newer than the last one")]
+    NotNewer,
+}
+
+impl Log {
+    /// An empty log. The hash of `start` is its identity, so it has to be drawn at random.
+    pub fn new(start: Position, entries_max: usize) -> Self {
+        Self {
+            base: start,
+            entries: VecDeque::new(),
+            rows: Rows::default(),
+            revoked: HashSet::new(),
+            snapshot: None,
+            entries_max,
+        }
+    }
+
+    /// The position of the last entry.
+    pub fn head(&self) -> Position {
+        self.entries
+            .back()
+            .map_or(self.base, |entry| entry.position)
+    }
+
+    /// The position just below the first entry that is held.
+    pub fn base(&self) -> Position {
+        self.base
+    }
+
+    /// Appends entries in order (C1). Each is checked after those before it took effect, and a
+    /// refusal touches only its own entry and what the same client sends after it in this call.
+    pub fn append(&mut self, now: UnixMillis, entries: Vec<(Digest, NewEntry)>) -> Appended {
+        let mut appended = Appended {
+            outcomes: Vec::with_capacity(entries.len()),
+            entries: Vec::with_capacity(entries.len()),
+        };
+        // Refusals are rare and calls short: a list is quicker than a set, and usually empty.
+        let mut refused: Vec<ClientKey> = Vec::new();
+        for (digest, entry) in entries {
+            let key = entry.key();
+            let outcome = if refused.contains(&key) {
+                AppendOutcome::Refused(Refusal::Dropped)
+            } else {
+                self.append_one(now, &key, &digest, entry, &mut appended.entries)
+            };
+            if matches!(outcome, AppendOutcome::Refused(_)) && !refused.contains(&key) {
+                refused.push(key);
+            }
+            appended.outcomes.push(outcome);
+        }
+        appended
+    }
+
+    fn append_one(
+        &mut self,
+        now: UnixMillis,
+        key: &ClientKey,
+        digest: &Digest,
+        entry: NewEntry,
+        appended: &mut Vec<Arc<Entry>>,
+    ) -> AppendOutcome {
+        if self.is_revoked(&key.subject) {
+            return AppendOutcome::Refused(Refusal::Revoked);
+        }
+        match self.rows.check(now, key, entry.client_seq, digest) {
+            Ok(rows::Number::Next) => {}
+            Ok(rows::Number::Duplicate(position)) => return AppendOutcome::Duplicate(position),
+            Err(refusal) => return AppendOutcome::Refused(refusal),
+        }
+        let is_access = matches!(entry.client, ClientId::Access(_));
+        if self.entries.len() >= self.entries_max && !is_access {
+            return AppendOutcome::Refused(Refusal::LogFull);
+        }
+        let position = self.head().next(digest);
+        let entry = Arc::new(entry.at(position));
+        self.rows.record(now, key, position, digest);
+        self.change_access(&entry);
+        self.entries.push_back(entry.clone());
+        appended.push(entry);
+        AppendOutcome::Appended(position)
+    }
+
+    fn change_access(&mut self, entry: &Entry) {
+        match AccessChange::of(entry) {
+            None => {}
+            Some(AccessChange {
+                subject,
+                action: AccessAction::Revoke,
+            }) => {
+                self.revoked.insert(subject);
+            }
+            Some(AccessChange {
+                subject,
+                action: AccessAction::Grant,
+            }) => {
+                self.revoked.remove(&subject);
+            }
+        }
+    }
+
+    /// Whether the log refuses this subject. The author of changes of access is never refused, or
+    /// nobody could undo a change.
+    fn is_revoked(&self, subject: &Subject) -> bool {
+        self.revoked.contains(subject) && *subject != Subject::access_author()
+    }
+
+    /// Reads one page, and where the askers stand (C4, C6).
+    pub fn read(&self, from: ReadFrom, limit: PageLimit, askers: &[Asker]) -> LogPage {
+        let broken = match from {
+            ReadFrom::Start => None,
+            ReadFrom::After(position) => self.check(position).err(),
+        };
+        let (snapshot, after) = match from {
+            ReadFrom::After(position) if broken.is_none() => (None, position),
+            ReadFrom::After(_) | ReadFrom::Start => self.beginning(),
+        };
+        LogPage {
+            continuity: broken.map_or(Continuity::Continues, Continuity::Broken),
+            snapshot,
+            after,
+            entries: self.page(after.seq, limit),
+            head: self.head(),
+            standings: askers.iter().map(|asker| self.standing(asker)).collect(),
+        }
+    }
+
+    /// Whether a position is in this history, as far as it is held.
+    pub fn check(&self, position: Position) -> Result<(), ResetCause> {
+        if position.seq < self.base.seq {
+            return Err(ResetCause::Trimmed);
+        }
+        if self.position_at(position.seq) == Some(position) {
+            Ok(())
+        } else {
+            Err(ResetCause::Diverged)
+        }
+    }
+
+    fn position_at(&self, seq: Seq) -> Option<Position> {
+        if seq == self.base.seq {
+            return Some(self.base);
+        }
+        let index = self.entries_up_to(seq).checked_sub(1)?;
+        let position = self.entries.get(index)?.position;
+        (position.seq == seq).then_some(position)
+    }
+
+    /// How many of the entries that are held have this `seq` or a lower one.
+    fn entries_up_to(&self, seq: Seq) -> usize {
+        let above_base = seq.saturating_sub(self.base.seq);
+        usize::try_from(above_base).map_or(self.entries.len(), |n| n.min(self.entries.len()))
+    }
+
+    fn beginning(&self) -> (Option<Arc<Snapshot>>, Position) {
+        match &self.snapshot {
+            Some(snapshot) => (Some(snapshot.clone()), snapshot.position),
+            None => (None, self.base),
+        }
+    }
+
+    fn page(&self, after: Seq, limit: PageLimit) -> Vec<Arc<Entry>> {
+        let mut bytes = 0;
+        self.entries
+            .iter()
+            .skip(self.entries_up_to(after))
+            .take(limit.entries.max(1))
+            .take_while(|entry| {
+                let is_first = bytes == 0;
+                // At least 1, so that an empty payload counts as an entry that was taken.
+                bytes += entry.payload.len().max(1);
+                is_first || bytes <= limit.bytes
+            })
+            .cloned()
+            .collect()
+    }
+
+    fn standing(&self, asker: &Asker) -> Standing {
+        let row = asker.client.as_ref().and_then(|client| {
+            self.rows.row(&ClientKey {
+                subject: asker.subject.clone(),
+                client: client.clone(),
+            })
+        });
+        Standing {
+            revoked: self.is_revoked(&asker.subject),
+            row: row.cloned(),
+        }
+    }
+
+    /// Keeps the application's content at a position, for readers who start here (C9).
+    pub fn keep_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Result<(), SnapshotRefused> {
+        if self.check(snapshot.position).is_err() {
+            return Err(SnapshotRefused::NotInHistory);
+        }
+        let last = self.snapshot.as_ref().map(|last| last.position.seq);
+        if last.is_some_and(|last| last >= snapshot.position.seq) {
+            return Err(SnapshotRefused::NotNewer);
+        }
+        self.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    /// Drops the entries up to and with `seq`; rows and revocations stay. A snapshot from below goes
+    /// with them: what follows it is no longer here.
+    pub fn trim(&mut self, seq: Seq) {
+        if let Some(last) = self.entries.drain(..self.entries_up_to(seq)).last() {
+            self.base = last.position;
+        }
+        let base = self.base.seq;
+        self.snapshot
+            .take_if(|snapshot| snapshot.position.seq < base);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `MemoryStore`: the logs that attached replicas share; whatever is done to them is done at once.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use inkwire_model::{ChainHash, Digest, DocumentId, Entry, NewEntry, Position, Signal, UnixMillis};
+
+use super::{
+    log::{Appended, Log},
+    post::Post,
+    replica::Replica,
+};
+use crate::{BusEvent, Head, Unavailable};
+
+/// The hard cap of a log unless told otherwise (C9).
+pub const LOG_ENTRIES_MAX: usize = 100_000;
+
+/// Logs in memory, and the replicas attached to them.
+pub struct MemoryStore {
+    // One lock for all documents: it is held for microseconds, digests are made before and listeners
+    // run after, and a copy of the whole (a fork) is taken in one go.
+    shelf: Mutex<Shelf>,
+    started: Instant,
+}
+
+/// Names an attached replica; counted up, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ReplicaKey(u64);
+
+/// What the lock guards.
+pub(super) struct Shelf {
+    pub(super) logs: HashMap<DocumentId, Log>,
+    log_entries_max: usize,
+    replicas: BTreeMap<ReplicaKey, Replica>,
+    last_key: ReplicaKey,
+    /// Everybody's post; made anew when a replica comes or goes, so that a request only clones it.
+    posts: Arc<[Arc<Post>]>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(LOG_ENTRIES_MAX)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store whose logs hold this many entries.
+    pub fn new(log_entries_max: usize) -> Self {
+        Self {
+            shelf: Mutex::new(Shelf {
+                logs: HashMap::new(),
+                log_entries_max,
+                replicas: BTreeMap::new(),
+                last_key: ReplicaKey(0),
+                posts: Arc::default(),
+            }),
+            started: Instant::now(),
+        }
+    }
+
+    /// Milliseconds that only rise, for the age of rows.
+    pub(super) fn now(&self) -> UnixMillis {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Does something to the shelf, then tells the listeners what came of it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        let (result, posts) = {
+            let mut shelf = self.lock();
+            (change(&mut shelf), shelf.posts.clone())
+        };
+        posts.iter().for_each(|post| post.tell());
+        result
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shelf> {
+        // Nothing panics while it is held, short of a defect, and then every entry still stands
+        // behind the one before it.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    pub(super) fn attach(&mut self, post: Arc<Post>) -> ReplicaKey {
+        self.last_key.0 += 1;
+        self.replicas.insert(self.last_key, Replica::new(post));
+        self.collect_posts();
+        self.last_key
+    }
+
+    pub(super) fn detach(&mut self, key: ReplicaKey) {
+        self.replicas.remove(&key);
+        self.collect_posts();
+    }
+
+    fn collect_posts(&mut self) {
+        let posts = self.replicas.values().map(|replica| replica.post.clone());
+        self.posts = posts.collect();
+    }
+
+    pub(super) fn replica(&mut self, key: ReplicaKey) -> Option<&mut Replica> {
+        self.replicas.get_mut(&key)
+    }
+
+    pub(super) fn replicas(&mut self) -> impl Iterator<Item = &mut Replica> {
+        self.replicas.values_mut()
+    }
+
+    /// Whether this replica's requests arrive here.
+    pub(super) fn reach(&self, key: ReplicaKey) -> Result<(), Unavailable> {
+        let is_away = |replica: &Replica| replica.harm.is_away;
+        if self.replicas.get(&key).is_none_or(is_away) {
+            Err(Unavailable)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A document's log, made if it is not there.
+    pub(super) fn log(&mut self, document: &DocumentId) -> Result<&mut Log, Unavailable> {
+        match self.logs.entry(document.clone()) {
+            hash_map::Entry::Occupied(log) => Ok(log.into_mut()),
+            hash_map::Entry::Vacant(place) => {
+                let mut identity = [0; 8];
+                // Without random numbers there is no identity, hence no log: the caller tries later.
+                getrandom::fill(&mut identity).map_err(|_| Unavailable)?;
+                let start = Position::start(ChainHash::from_random(identity));
+                Ok(place.insert(Log::new(start, self.log_entries_max)))
+            }
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        document: &DocumentId,
+        now: UnixMillis,
+        entries: Vec<(Digest, NewEntry)>,
+    ) -> Result<Appended, Unavailable> {
+        Ok(self.log(document)?.append(now, entries))
+    }
+
+    pub(super) fn heads(&self, documents: Vec<DocumentId>, reached: bool) -> Vec<Head> {
+        let head = |document| Head {
+            position: self.logs.get(&document).filter(|_| reached).map(Log::head),
+            document,
+        };
+        documents.into_iter().map(head).collect()
+    }
+
+    /// Answers a request; the answer is told whether its reply was lost on the way.
+    pub(super) fn answer(&mut self, key: ReplicaKey, answer: impl FnOnce(bool) -> BusEvent) {
+        if let Some(replica) = self.replica(key) {
+            let replies_to_lose = &mut replica.harm.replies_to_lose;
+            let reply_lost = *replies_to_lose > 0;
+            *replies_to_lose = replies_to_lose.saturating_sub(1);
+            replica.post.push(answer(reply_lost));
+        }
+    }
+
+    /// Announces what was appended in one call, in one piece.
+    pub(super) fn announce(&mut self, document: DocumentId, entries: Vec<Arc<Entry>>) {
+        if entries.is_empty() {
+            return;
+        }
+        for replica in self.replicas() {
+            replica.announce_entries(&document, || BusEvent::Heard {
+                document: document.clone(),
+                entries: entries.clone(),
+            });
+        }
+    }
+
+    pub(super) fn announce_signal(&mut self, document: &DocumentId, signal: &Arc<Signal>) {
+        for replica in self.replicas() {
+            replica.announce(document, || BusEvent::Signal {
+                document: document.clone(),
+                signal: signal.clone(),
+            });
+        }
+    }
+}

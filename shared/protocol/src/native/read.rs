@@ -460,7 +460,7 @@ fn digests(field: Field<'_, '_>) -> Result<Option<VecDeque<ShortDigest>>, Fault>
         }
         Scalar::Text(hex) => {
             let (digests, rest) = hex.as_bytes().as_chunks::<8>();
-            let digests = digests.iter().map(|digits| short_digest(digits));
+            let digests = digests.iter().map(short_digest);
             rest.is_empty().then(|| digests.collect()).flatten()
         }
         _ => None,

@@ -18,7 +18,7 @@ pub struct DecoderLimits {
 impl Default for DecoderLimits {
     fn default() -> Self {
         Self {
-            message_bytes_max: 1 << 20,
+            message_bytes_max: 2 << 20,
             // Conformance suites send a message byte by byte.
             fragments_max: 1 << 16,
         }

@@ -1,0 +1,71 @@
+//! Full-jitter back-off: a crowd that lost one replica does not come back at one moment.
+
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+/// The only randomness of the core; the same seed gives the same run.
+#[derive(Debug)]
+pub struct Jitter(StdRng);
+
+impl Jitter {
+    pub fn seeded(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    /// Anything from 0 to `max_ms`.
+    pub fn up_to_ms(&mut self, max_ms: u64) -> u64 {
+        self.0.random_range(0..=max_ms)
+    }
+
+    /// Random bytes, for a new client.
+    pub fn bytes(&mut self) -> [u8; 16] {
+        self.0.random()
+    }
+}
+
+/// Doubles its ceiling with each failure in a row.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    first_ms: u64,
+    max_ms: u64,
+    failures: u32,
+}
+
+impl Backoff {
+    pub fn new(first_ms: u64, max_ms: u64) -> Self {
+        Self {
+            first_ms,
+            max_ms,
+            failures: 0,
+        }
+    }
+
+    /// How long to wait after one more failure: anything from nothing to the ceiling.
+    pub fn failed(&mut self, jitter: &mut Jitter) -> u64 {
+        let doubled = self.first_ms.saturating_mul(1 << self.failures.min(30));
+        self.failures = self.failures.saturating_add(1);
+        jitter.up_to_ms(doubled.min(self.max_ms))
+    }
+
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_greatest_and_falls_back_on_success() {
+        let mut jitter = Jitter::seeded(1);
+        let mut backoff = Backoff::new(100, 10_000);
+        for failure in 0..40 {
+            let ceiling = (100u64 << failure.min(20)).min(10_000);
+            assert!(backoff.failed(&mut jitter) <= ceiling);
+        }
+        let far: u64 = (0..100).map(|_| backoff.failed(&mut jitter)).max().unwrap();
+        assert!(far > 5_000, "spread over the whole range");
+        backoff.succeeded();
+        assert!(backoff.failed(&mut jitter) <= 100);
+    }
+}

@@ -1,0 +1,489 @@
+//! One document of a client: nothing is sent before `joined`, and after a `reset` nothing until the
+//! next one.
+//!
+//! ```text
+//!            attached             joined
+//!  Detached ─────────▶ Joining ───────────▶ Live ──┐ reset: Joining
+//!     ▲                  ▲ ▲                 │     │ the row is to be asked again: Leaving
+//!     │ detached         │ └─── Waiting ◀────┤     │
+//!     └── from anywhere  └────── left ─── Leaving ◀┘
+//! ```
+
+use std::collections::VecDeque;
+
+use inkwire_model::{
+    ClientId, ClientRow, Code, DocumentId, Position, ResetCause, Retry, Role, Signal, Snapshot,
+    Subject,
+};
+use inkwire_protocol::native::{ClientPacket, ServerPacket};
+use std::sync::Arc;
+
+use crate::core::{
+    AppendError, AppendId, Backoff, Counts, Draft, Event, Fault, Jitter, LossCause, Memory, Now,
+    Output, Reader, State, Writer, WriterLimits, reader::Verdict,
+};
+
+/// How long an answer to a join or a leave may take.
+const REPLY_TIMEOUT_MS: u64 = 30_000;
+
+/// How a document is opened.
+#[derive(Debug, Clone, Default)]
+pub struct JoinOptions {
+    /// Resume here; without it, snapshot and tail.
+    pub since: Option<Position>,
+    /// Show no entries: for a writer that reads nothing.
+    pub write_only: bool,
+    /// Append nothing.
+    pub read_only: bool,
+    /// Go on as the client of another process that has ended.
+    pub memory: Option<Memory>,
+    pub limits: WriterLimits,
+}
+
+/// What one step has at hand.
+pub(super) struct Step<'a> {
+    pub now: Now,
+    pub jitter: &'a mut Jitter,
+    pub out: &'a mut VecDeque<Output>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Detached,
+    /// In a session; the join is asked at this time.
+    Waiting {
+        until_ms: u64,
+    },
+    Joining,
+    Live,
+    /// Joined again once this is confirmed, after a pause.
+    Leaving {
+        pause_ms: u64,
+    },
+    Ended(Code),
+}
+
+/// A document, as one client sees it.
+#[derive(Debug)]
+pub struct Document {
+    id: DocumentId,
+    receive: bool,
+    reader: Reader,
+    writer: Option<Writer>,
+    phase: Phase,
+    /// When the last join or leave was asked.
+    asked: Now,
+    /// As whom it was joined.
+    joined_as: Option<ClientId>,
+    failures: Backoff,
+}
+
+impl Document {
+    pub(super) fn new(id: DocumentId, options: JoinOptions, step: &mut Step<'_>) -> Self {
+        let JoinOptions {
+            since,
+            write_only,
+            read_only,
+            memory,
+            limits,
+        } = options;
+        let writer = match memory {
+            _ if read_only => None,
+            Some(memory) => Some(Writer::remembering(memory, limits, step.now)),
+            None => Some(Writer::new(limits, step.jitter)),
+        };
+        Self {
+            id,
+            receive: !write_only,
+            reader: Reader::resume(since),
+            writer,
+            phase: Phase::Detached,
+            asked: step.now,
+            joined_as: None,
+            failures: Backoff::new(100, 10_000),
+        }
+    }
+
+    pub fn position(&self) -> Option<Position> {
+        self.reader.position()
+    }
+
+    pub fn client(&self) -> Option<&ClientId> {
+        self.writer.as_ref().map(Writer::client)
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+
+    /// Whether every append was acknowledged, refused or reported lost.
+    pub fn is_settled(&self) -> bool {
+        self.writer.as_ref().is_none_or(Writer::is_settled)
+    }
+
+    pub fn counts(&self) -> Counts {
+        let written = self.writer.as_ref().map(|w| w.counts).unwrap_or_default();
+        Counts {
+            repeats_dropped: self.reader.repeats,
+            ..written
+        }
+    }
+
+    pub fn memory(&self) -> Option<Memory> {
+        self.writer.as_ref().map(Writer::memory)
+    }
+
+    pub(super) fn append(
+        &mut self,
+        draft: Draft,
+        step: &mut Step<'_>,
+    ) -> Result<AppendId, AppendError> {
+        if let Phase::Ended(code) = self.phase {
+            return Err(AppendError::Ended(code));
+        }
+        let writer = self.writer.as_mut().ok_or(AppendError::ReadOnly)?;
+        let append = writer.append(draft)?;
+        self.pump(step);
+        Ok(append)
+    }
+
+    /// Sends a signal if the document is live; an old one is worth nothing.
+    pub(super) fn signal(&self, signal: Draft, step: &mut Step<'_>) {
+        if self.phase == Phase::Live {
+            step.out.push_back(Output::Send(ClientPacket::Signal {
+                document: self.id.clone(),
+                kind: signal.kind,
+                content_type: signal.content_type,
+                payload: signal.payload,
+                position: self.reader.position(),
+            }));
+        }
+    }
+
+    /// A session is open, and belongs to `subject`.
+    pub(super) fn attached(&mut self, subject: &Subject, step: &mut Step<'_>) {
+        if matches!(self.phase, Phase::Ended(_)) {
+            return;
+        }
+        self.authenticated_as(subject, step);
+        self.join(step);
+    }
+
+    pub(super) fn detached(&mut self, step: &mut Step<'_>) {
+        if matches!(self.phase, Phase::Ended(_) | Phase::Detached) {
+            return;
+        }
+        self.phase = Phase::Detached;
+        if let Some(writer) = &mut self.writer {
+            writer.detached();
+        }
+        self.tell(Event::State(State::Detached), step);
+    }
+
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Waiting { until_ms } => Some(*until_ms),
+            Phase::Joining | Phase::Leaving { .. } => {
+                Some(self.asked.elapsed_ms + REPLY_TIMEOUT_MS)
+            }
+            Phase::Live => self.writer.as_ref().and_then(Writer::next_deadline_ms),
+            Phase::Detached | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Whether the session answers; if not, another one may.
+    pub(super) fn tick(&mut self, step: &mut Step<'_>) -> bool {
+        match self.phase {
+            Phase::Waiting { until_ms } if until_ms <= step.now.elapsed_ms => self.join(step),
+            Phase::Joining | Phase::Leaving { .. } => {
+                return step.now.elapsed_ms < self.asked.elapsed_ms + REPLY_TIMEOUT_MS;
+            }
+            Phase::Live => {
+                if let Some(writer) = &mut self.writer {
+                    writer.tick(step.now);
+                }
+                self.pump(step);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// A packet that names this document.
+    pub(super) fn receive(&mut self, packet: ServerPacket, step: &mut Step<'_>) {
+        match packet {
+            ServerPacket::Left { .. } => self.left(step),
+            ServerPacket::Ended { code, .. } => self.end(code, step),
+            ServerPacket::Error {
+                code,
+                detail,
+                after_ms,
+                ..
+            } => {
+                self.failed(code, detail, after_ms, step);
+            }
+            ServerPacket::AccessChanged {
+                subject, position, ..
+            } => {
+                self.tell(Event::AccessChanged { subject, position }, step);
+            }
+            packet if matches!(self.phase, Phase::Joining | Phase::Live) => {
+                self.receive_joined(packet, step);
+            }
+            // What belongs to a join that was left is read again by the next one.
+            _ => {}
+        }
+    }
+
+    fn receive_joined(&mut self, packet: ServerPacket, step: &mut Step<'_>) {
+        match packet {
+            ServerPacket::Entry { entry, .. } => self.entry(entry, step),
+            ServerPacket::Signal { signal, .. } => self.heard_signal(signal, step),
+            ServerPacket::Snapshot { snapshot, .. } => self.snapshot(snapshot, step),
+            ServerPacket::Joined {
+                position,
+                role,
+                subject,
+                row,
+                ..
+            } => {
+                self.joined(position, role, subject, row.as_ref(), step);
+            }
+            ServerPacket::Reset {
+                cause,
+                position,
+                row,
+                snapshot,
+                ..
+            } => {
+                self.reset(cause, position, row.as_ref(), snapshot, step);
+            }
+            ServerPacket::Ack {
+                client_seq,
+                position,
+                ..
+            } => {
+                self.write(step, |w, step, out| {
+                    w.acked(client_seq, position, step.now, out)
+                });
+                self.pump(step);
+            }
+            ServerPacket::Nack {
+                client_seq, nack, ..
+            } => {
+                self.write(step, |w, step, out| {
+                    w.nacked(client_seq, nack, step.now, step.jitter, out);
+                });
+                self.pump(step);
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&mut self, entry: Arc<inkwire_model::Entry>, step: &mut Step<'_>) {
+        match self.reader.entry(&entry) {
+            Verdict::Deliver => {
+                self.write(step, |w, step, _| w.heard_own(&entry, step.now));
+                self.tell(Event::Entry(entry), step);
+            }
+            Verdict::Repeat => {}
+            Verdict::Fault(fault) => self.broken(fault, step),
+        }
+    }
+
+    fn heard_signal(&mut self, signal: Arc<Signal>, step: &mut Step<'_>) {
+        self.tell(Event::Signal(signal), step);
+    }
+
+    fn snapshot(&mut self, snapshot: Arc<Snapshot>, step: &mut Step<'_>) {
+        self.reader.start_at(snapshot.position);
+        self.tell(Event::Snapshot(snapshot), step);
+    }
+
+    fn reset(
+        &mut self,
+        cause: ResetCause,
+        position: Position,
+        row: Option<&ClientRow>,
+        snapshot: Option<Arc<Snapshot>>,
+        step: &mut Step<'_>,
+    ) {
+        self.reader.start_at(position);
+        // `asked` stays: this row may have been read at any time since.
+        self.phase = Phase::Joining;
+        self.tell(
+            Event::Reset {
+                cause,
+                position,
+                snapshot,
+            },
+            step,
+        );
+        self.write(step, |w, step, _| {
+            if cause == ResetCause::Deleted {
+                w.discard_acknowledged();
+            }
+            w.rewind(row, step.now);
+        });
+    }
+
+    fn joined(
+        &mut self,
+        position: Position,
+        role: Role,
+        subject: Subject,
+        row: Option<&ClientRow>,
+        step: &mut Step<'_>,
+    ) {
+        if self.receive
+            && let Err(fault) = self.reader.joined(position)
+        {
+            return self.broken(fault, step);
+        }
+        self.failures.succeeded();
+        self.phase = Phase::Live;
+        self.authenticated_as(&subject, step);
+        let asked = self.asked;
+        if self.joined_as.as_ref() == self.client() {
+            self.write(step, |w, step, out| {
+                w.settle_renewal(row, asked, step.now, step.jitter, out);
+            });
+        }
+        // Another client than the one that joined: joined again under the new one.
+        if self.joined_as.as_ref() != self.client() {
+            return self.leave(0, step);
+        }
+        self.write(step, |w, step, _| {
+            w.rewind(row, step.now);
+            w.confirm_last();
+        });
+        let client = self.client().cloned();
+        self.tell(
+            Event::State(State::Live {
+                position,
+                role,
+                subject,
+                client,
+            }),
+            step,
+        );
+        self.pump(step);
+    }
+
+    fn left(&mut self, step: &mut Step<'_>) {
+        match self.phase {
+            Phase::Leaving { pause_ms: 0 } => self.join(step),
+            Phase::Leaving { pause_ms } => self.wait(pause_ms, step),
+            Phase::Joining | Phase::Live => self.retry(0, step),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, code: Code, detail: String, after_ms: Option<u64>, step: &mut Step<'_>) {
+        tracing::debug!(document = %self.id, code = code.as_str(), detail, "a request failed");
+        match (&self.phase, code) {
+            (Phase::Leaving { .. }, Code::NotJoined) => return self.left(step),
+            (Phase::Live, Code::NotJoined) => return self.retry(0, step),
+            (Phase::Joining, Code::AlreadyJoined) => {
+                let pause_ms = self.failures.failed(step.jitter);
+                self.leave(pause_ms, step);
+            }
+            (Phase::Joining, _) => match code.row().retry {
+                Retry::Later | Retry::Reauthenticated => {
+                    self.retry(after_ms.unwrap_or(0), step);
+                }
+                _ => self.end(code, step),
+            },
+            _ => {}
+        }
+        self.tell(Event::Error { code, detail }, step);
+    }
+
+    fn broken(&mut self, fault: Fault, step: &mut Step<'_>) {
+        self.tell(Event::Broken(fault), step);
+        let pause_ms = self.failures.failed(step.jitter);
+        self.leave(pause_ms, step);
+    }
+
+    fn end(&mut self, code: Code, step: &mut Step<'_>) {
+        self.phase = Phase::Ended(code);
+        self.write(step, |w, _, out| w.forfeit(LossCause::Ended, out));
+        self.tell(Event::State(State::Ended(code)), step);
+    }
+
+    fn join(&mut self, step: &mut Step<'_>) {
+        self.phase = Phase::Joining;
+        self.asked = step.now;
+        self.joined_as = self.client().cloned();
+        if let Some(writer) = &mut self.writer {
+            writer.joining();
+        }
+        self.tell(Event::State(State::Joining), step);
+        step.out.push_back(Output::Send(ClientPacket::Join {
+            document: self.id.clone(),
+            since: self.reader.position().filter(|_| self.receive),
+            client: self.joined_as.clone(),
+            receive: self.receive,
+        }));
+    }
+
+    pub(super) fn leave(&mut self, pause_ms: u64, step: &mut Step<'_>) {
+        if !matches!(self.phase, Phase::Joining | Phase::Live) {
+            return;
+        }
+        self.phase = Phase::Leaving { pause_ms };
+        self.asked = step.now;
+        step.out.push_back(Output::Send(ClientPacket::Leave {
+            document: self.id.clone(),
+        }));
+    }
+
+    fn retry(&mut self, after_ms: u64, step: &mut Step<'_>) {
+        let pause_ms = after_ms + self.failures.failed(step.jitter);
+        self.wait(pause_ms, step);
+    }
+
+    fn wait(&mut self, pause_ms: u64, step: &mut Step<'_>) {
+        self.phase = Phase::Waiting {
+            until_ms: step.now.elapsed_ms + pause_ms,
+        };
+    }
+
+    fn authenticated_as(&mut self, subject: &Subject, step: &mut Step<'_>) {
+        self.write(step, |w, step, out| {
+            w.authenticated_as(subject, step.jitter, out);
+        });
+    }
+
+    fn pump(&mut self, step: &mut Step<'_>) {
+        let Some(writer) = self.writer.as_mut().filter(|_| self.phase == Phase::Live) else {
+            return;
+        };
+        while let Some(packet) = writer.next_packet(&self.id, step.now) {
+            step.out.push_back(Output::Send(packet));
+        }
+        if writer.wants_rejoin() {
+            self.leave(0, step);
+        }
+    }
+
+    /// Lets the writer act, and passes on what it has to tell.
+    fn write(
+        &mut self,
+        step: &mut Step<'_>,
+        act: impl FnOnce(&mut Writer, &mut Step<'_>, &mut Vec<Event>),
+    ) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        let mut events = Vec::new();
+        act(writer, step, &mut events);
+        for event in events {
+            self.tell(event, step);
+        }
+    }
+
+    fn tell(&self, event: Event, step: &mut Step<'_>) {
+        step.out.push_back(Output::Event(self.id.clone(), event));
+    }
+}

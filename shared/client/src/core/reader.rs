@@ -1,0 +1,105 @@
+//! What was delivered is one history without a hole: nothing surfaces twice or out of order, and
+//! each entry's hash is checked here, whatever the gateway says.
+
+use std::collections::VecDeque;
+
+use inkwire_model::{Entry, Position};
+
+use crate::core::Fault;
+
+/// How many delivered positions are kept to tell a repeat from a fork.
+const RECENT_POSITIONS: usize = 256;
+
+/// What to do with an entry that came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Deliver,
+    /// It was delivered before.
+    Repeat,
+    Fault(Fault),
+}
+
+/// The position up to which a document was delivered.
+#[derive(Debug, Default)]
+pub struct Reader {
+    position: Option<Position>,
+    recent: VecDeque<Position>,
+    pub(crate) repeats: u64,
+}
+
+impl Reader {
+    /// A reader that was left at `since`.
+    pub fn resume(since: Option<Position>) -> Self {
+        Self {
+            position: since,
+            ..Self::default()
+        }
+    }
+
+    /// Where to resume.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// What follows starts after `position`: by a snapshot, a reset, or an empty log.
+    pub fn start_at(&mut self, position: Position) {
+        self.recent.clear();
+        self.position = Some(position);
+    }
+
+    pub fn entry(&mut self, entry: &Entry) -> Verdict {
+        let got = entry.position;
+        // The first entry ever seen is the anchor: nothing before it is known.
+        let Some(last) = self.position else {
+            self.advance(got);
+            return Verdict::Deliver;
+        };
+        if got.seq > last.seq + 1 {
+            let (last, got) = (last.seq, got.seq);
+            return Verdict::Fault(Fault::Hole { last, got });
+        }
+        if got.seq <= last.seq {
+            return self.repeat(last, got);
+        }
+        if !entry.follows(last) {
+            return Verdict::Fault(Fault::Fork { last, got });
+        }
+        self.advance(got);
+        Verdict::Deliver
+    }
+
+    /// The end of a join names the position that was reached.
+    pub fn joined(&mut self, position: Position) -> Result<(), Fault> {
+        match self.position {
+            None => self.start_at(position),
+            Some(last) if position.seq > last.seq => {
+                let (last, got) = (last.seq, position.seq);
+                return Err(Fault::Hole { last, got });
+            }
+            Some(last) if position.seq == last.seq && position != last => {
+                let got = position;
+                return Err(Fault::Fork { last, got });
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, last: Position, got: Position) -> Verdict {
+        let known = self.recent.iter().find(|p| p.seq == got.seq).copied();
+        let known = known.or((last.seq == got.seq).then_some(last));
+        if known.is_some_and(|known| known != got) {
+            return Verdict::Fault(Fault::Fork { last, got });
+        }
+        self.repeats += 1;
+        Verdict::Repeat
+    }
+
+    fn advance(&mut self, to: Position) {
+        self.position = Some(to);
+        if self.recent.len() == RECENT_POSITIONS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(to);
+    }
+}

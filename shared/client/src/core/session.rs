@@ -1,0 +1,382 @@
+//! One conversation with the gateway after another, and the documents that outlive them.
+//!
+//! `hello` goes first, documents are joined after `welcome`, and a session that is silent for too
+//! long is ended from this side.
+
+use std::{collections::BTreeMap, collections::VecDeque, sync::Arc};
+
+use inkwire_model::{Code, DocumentId, Subject};
+use inkwire_protocol::native::{ClientPacket, ServerPacket};
+
+use crate::core::{
+    AppendError, AppendId, Document, Draft, Event, Jitter, JoinOptions, Now, document::Step,
+};
+
+/// Times of a conversation.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// How long a `welcome` may take.
+    pub greeting_timeout_ms: u64,
+    /// A ping goes out when one side was quiet for so long, or for half of what the gateway asks.
+    pub ping_ms: u64,
+    /// A session from which nothing came for so long is dead.
+    pub dead_after_ms: u64,
+    pub seed: u64,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            greeting_timeout_ms: 10_000,
+            ping_ms: 8_000,
+            dead_after_ms: 20_000,
+            seed: 0,
+        }
+    }
+}
+
+/// What the driver does next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Send(ClientPacket),
+    Event(DocumentId, Event),
+    Welcomed {
+        session: Arc<str>,
+        replica: Arc<str>,
+        subject: Subject,
+    },
+    /// The gateway refused something of the session as a whole; a close may follow.
+    Refused {
+        code: Code,
+        detail: String,
+        after_ms: Option<u64>,
+    },
+    /// Nothing more is to be expected of this connection: open another one.
+    Disconnect {
+        why: &'static str,
+    },
+}
+
+#[derive(Debug)]
+enum Phase {
+    Closed,
+    Greeting {
+        until_ms: u64,
+    },
+    Open {
+        subject: Subject,
+        ping_ms: u64,
+        payload_bytes_max: u64,
+    },
+    /// A disconnect was asked for.
+    Ending,
+}
+
+/// The client's side of all conversations.
+#[derive(Debug)]
+pub struct Session {
+    options: SessionOptions,
+    phase: Phase,
+    documents: BTreeMap<DocumentId, Document>,
+    jitter: Jitter,
+    outputs: VecDeque<Output>,
+    sent_ms: u64,
+    heard_ms: u64,
+    pinged_ms: u64,
+    pings: u64,
+}
+
+impl Session {
+    pub fn new(options: SessionOptions) -> Self {
+        Self {
+            jitter: Jitter::seeded(options.seed),
+            options,
+            phase: Phase::Closed,
+            documents: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            sent_ms: 0,
+            heard_ms: 0,
+            pinged_ms: 0,
+            pings: 0,
+        }
+    }
+
+    /// A connection is open: the conversation begins.
+    pub fn opened(&mut self, token: Option<String>, now: Now) {
+        self.phase = Phase::Greeting {
+            until_ms: now.elapsed_ms + self.options.greeting_timeout_ms,
+        };
+        (self.heard_ms, self.pinged_ms) = (now.elapsed_ms, now.elapsed_ms);
+        self.send(ClientPacket::Hello { token }, now);
+    }
+
+    /// The connection is gone, whoever ended it.
+    pub fn closed(&mut self, now: Now) {
+        self.phase = Phase::Closed;
+        self.outputs
+            .retain(|output| !matches!(output, Output::Send(_)));
+        self.each_document(now, |document, step| document.detached(step));
+    }
+
+    /// A fresh token, before the old one ends.
+    pub fn renew_token(&mut self, token: String, now: Now) {
+        if matches!(self.phase, Phase::Open { .. }) {
+            self.send(ClientPacket::Auth { token }, now);
+        }
+    }
+
+    pub fn receive(&mut self, packet: ServerPacket, now: Now) {
+        self.heard_ms = now.elapsed_ms;
+        if let ServerPacket::Welcome { .. } = &packet {
+            return self.welcomed(packet, now);
+        }
+        let Some(id) = document_of(&packet) else {
+            if let ServerPacket::Error {
+                code,
+                detail,
+                after_ms,
+                ..
+            } = packet
+            {
+                self.outputs.push_back(Output::Refused {
+                    code,
+                    detail,
+                    after_ms,
+                });
+            }
+            return;
+        };
+        if !matches!(self.phase, Phase::Open { .. }) {
+            return;
+        }
+        if let Some(document) = self.documents.get_mut(id) {
+            let mut step = Step {
+                now,
+                jitter: &mut self.jitter,
+                out: &mut self.outputs,
+            };
+            document.receive(packet, &mut step);
+        }
+    }
+
+    /// Opens a document; it is joined whenever a session is open. `None` if it is open already.
+    pub fn open_document(&mut self, id: DocumentId, options: JoinOptions, now: Now) -> Option<()> {
+        if self.documents.contains_key(&id) {
+            return None;
+        }
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            out: &mut self.outputs,
+        };
+        let mut document = Document::new(id.clone(), options, &mut step);
+        if let Phase::Open { subject, .. } = &self.phase {
+            document.attached(subject, &mut step);
+        }
+        self.documents.insert(id, document);
+        Some(())
+    }
+
+    /// Leaves a document; what was not acknowledged is forgotten.
+    pub fn close_document(&mut self, id: &DocumentId, now: Now) -> Option<Document> {
+        let mut document = self.documents.remove(id)?;
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            out: &mut self.outputs,
+        };
+        document.leave(0, &mut step);
+        Some(document)
+    }
+
+    pub fn document(&self, id: &DocumentId) -> Option<&Document> {
+        self.documents.get(id)
+    }
+
+    pub fn append(
+        &mut self,
+        id: &DocumentId,
+        draft: Draft,
+        now: Now,
+    ) -> Result<AppendId, AppendError> {
+        if let Phase::Open {
+            payload_bytes_max, ..
+        } = self.phase
+            && draft.payload.len() as u64 > payload_bytes_max
+        {
+            return Err(AppendError::TooLarge {
+                bytes: draft.payload.len(),
+                bytes_max: payload_bytes_max,
+            });
+        }
+        let document = self.documents.get_mut(id).ok_or(AppendError::NotOpen)?;
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            out: &mut self.outputs,
+        };
+        document.append(draft, &mut step)
+    }
+
+    pub fn signal(&mut self, id: &DocumentId, signal: Draft, now: Now) {
+        if let Some(document) = self.documents.get(id) {
+            let mut step = Step {
+                now,
+                jitter: &mut self.jitter,
+                out: &mut self.outputs,
+            };
+            document.signal(signal, &mut step);
+        }
+    }
+
+    /// Ends or restores a subject's access; `false` while there is no session to ask in.
+    pub fn change_access(
+        &mut self,
+        id: &DocumentId,
+        subject: Subject,
+        action: inkwire_model::AccessAction,
+        now: Now,
+    ) -> bool {
+        let document = id.clone();
+        let is_live = self.documents.get(id).is_some_and(Document::is_live);
+        if is_live {
+            self.send(
+                match action {
+                    inkwire_model::AccessAction::Revoke => {
+                        ClientPacket::Revoke { document, subject }
+                    }
+                    inkwire_model::AccessAction::Grant => ClientPacket::Grant { document, subject },
+                },
+                now,
+            );
+        }
+        is_live
+    }
+
+    /// When `tick` is due.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let own = match &self.phase {
+            Phase::Closed | Phase::Ending => return None,
+            Phase::Greeting { until_ms } => *until_ms,
+            Phase::Open { ping_ms, .. } => {
+                let quiet_ms = self.sent_ms.min(self.heard_ms).max(self.pinged_ms);
+                (quiet_ms + ping_ms).min(self.heard_ms + self.options.dead_after_ms)
+            }
+        };
+        let documents = self
+            .documents
+            .values()
+            .filter_map(Document::next_deadline_ms);
+        Some(documents.fold(own, u64::min))
+    }
+
+    pub fn tick(&mut self, now: Now) {
+        let now_ms = now.elapsed_ms;
+        match self.phase {
+            Phase::Closed | Phase::Ending => return,
+            Phase::Greeting { until_ms } if until_ms <= now_ms => {
+                return self.disconnect("no welcome in time");
+            }
+            Phase::Greeting { .. } => {}
+            Phase::Open { ping_ms, .. } => {
+                if self.heard_ms + self.options.dead_after_ms <= now_ms {
+                    return self.disconnect("nothing was heard in time");
+                }
+                let quiet_ms = self.sent_ms.min(self.heard_ms).max(self.pinged_ms);
+                if quiet_ms + ping_ms <= now_ms {
+                    self.pinged_ms = now_ms;
+                    self.pings += 1;
+                    self.send(ClientPacket::Ping { id: self.pings }, now);
+                }
+            }
+        }
+        let mut answers = true;
+        self.each_document(now, |document, step| answers &= document.tick(step));
+        if !answers {
+            self.disconnect("a join or a leave was not answered in time");
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The driver wrote something, so the gateway hears this side.
+    pub fn wrote(&mut self, now: Now) {
+        self.sent_ms = now.elapsed_ms;
+    }
+
+    fn welcomed(&mut self, packet: ServerPacket, now: Now) {
+        let (
+            Phase::Greeting { .. },
+            ServerPacket::Welcome {
+                session,
+                replica,
+                subject,
+                heartbeat_ms,
+                payload_bytes_max,
+            },
+        ) = (&self.phase, packet)
+        else {
+            return;
+        };
+        // A gateway that asks for no heart-beat says 0.
+        let asked_ms = if heartbeat_ms == 0 {
+            u64::MAX
+        } else {
+            (heartbeat_ms / 2).max(1)
+        };
+        let ping_ms = self.options.ping_ms.min(asked_ms);
+        self.outputs.push_back(Output::Welcomed {
+            session,
+            replica,
+            subject: subject.clone(),
+        });
+        self.each_document(now, |document, step| document.attached(&subject, step));
+        self.phase = Phase::Open {
+            subject,
+            ping_ms,
+            payload_bytes_max,
+        };
+    }
+
+    fn disconnect(&mut self, why: &'static str) {
+        self.phase = Phase::Ending;
+        self.outputs.push_back(Output::Disconnect { why });
+    }
+
+    fn send(&mut self, packet: ClientPacket, now: Now) {
+        self.sent_ms = now.elapsed_ms;
+        self.outputs.push_back(Output::Send(packet));
+    }
+
+    fn each_document(&mut self, now: Now, mut act: impl FnMut(&mut Document, &mut Step<'_>)) {
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            out: &mut self.outputs,
+        };
+        for document in self.documents.values_mut() {
+            act(document, &mut step);
+        }
+    }
+}
+
+fn document_of(packet: &ServerPacket) -> Option<&DocumentId> {
+    match packet {
+        ServerPacket::Joined { document, .. }
+        | ServerPacket::Left { document }
+        | ServerPacket::Entry { document, .. }
+        | ServerPacket::Signal { document, .. }
+        | ServerPacket::Ack { document, .. }
+        | ServerPacket::Nack { document, .. }
+        | ServerPacket::Reset { document, .. }
+        | ServerPacket::Snapshot { document, .. }
+        | ServerPacket::Ended { document, .. }
+        | ServerPacket::AccessChanged { document, .. } => Some(document),
+        ServerPacket::Error { document, .. } => document.as_ref(),
+        ServerPacket::Welcome { .. }
+        | ServerPacket::Authenticated { .. }
+        | ServerPacket::Pong { .. } => None,
+    }
+}

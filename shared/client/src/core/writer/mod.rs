@@ -1,0 +1,280 @@
+//! Every append is in the log once, or the application is told: an entry leaves this queue only by
+//! an acknowledgement that has aged, a refusal, or a reported loss (C2, C4).
+//!
+//! ```text
+//!  1 ……… from ……… settled ……… sent ……… next        from: the lowest number still held
+//!  released  retained   in flight   queued         settled: in the log, as far as was told
+//! ```
+//! The cursor `sent` goes back on every refusal and wherever the log says less than was settled.
+//! When that is not enough (`renewal.rs`), what is left goes out under a new client.
+
+mod answer;
+mod held;
+mod limits;
+mod memory;
+mod renewal;
+mod rewind;
+
+use inkwire_model::{ClientId, ClientSeq, DocumentId, Subject};
+use inkwire_protocol::native::ClientPacket;
+use uuid::Builder;
+
+use crate::core::{AppendId, Backoff, Draft, Event, Jitter, Now};
+
+use held::{Held, HeldEntry};
+use renewal::Renewal;
+
+pub use limits::{Transform, WriterLimits};
+pub use memory::{Memory, MemoryEntry};
+
+/// Why an append was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    #[error("the queue is full: {entries} entries, {bytes} bytes un-acknowledged")]
+    QueueFull { entries: usize, bytes: usize },
+    #[error("the payload has {bytes} bytes, the gateway takes {bytes_max}")]
+    TooLarge { bytes: usize, bytes_max: u64 },
+    #[error("this document was opened for reading only")]
+    ReadOnly,
+    #[error("the document ended: {0:?}")]
+    Ended(inkwire_model::Code),
+    #[error("this document is not open")]
+    NotOpen,
+}
+
+/// What a writer has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub sent: u64,
+    /// Of these, how many had been sent before.
+    pub resent: u64,
+    pub acknowledged: u64,
+    pub refused: u64,
+    pub lost: u64,
+    /// Entries that came again and were not shown.
+    pub repeats_dropped: u64,
+}
+
+/// One writer's identity in one document, and what it has still to say.
+#[derive(Debug)]
+pub struct Writer {
+    limits: WriterLimits,
+    client: ClientId,
+    /// Known from the first join; another subject is another client.
+    subject: Option<Subject>,
+    held: Held,
+    settled: ClientSeq,
+    /// Acknowledged up to here; it goes back where the log says less.
+    acked: ClientSeq,
+    sent: ClientSeq,
+    /// The highest number that was ever sent and may have landed.
+    mark: ClientSeq,
+    last_sent: Option<Now>,
+    last_append: AppendId,
+    pause_until_ms: Option<u64>,
+    pauses: Backoff,
+    answer_due_ms: Option<u64>,
+    renewal: Option<Renewal>,
+    /// The session's gate may be shut on a number that will not come: a new join opens it.
+    rejoin: bool,
+    queued_entries: usize,
+    queued_bytes: usize,
+    retained_bytes: usize,
+    pub(super) counts: Counts,
+}
+
+impl Writer {
+    /// A new writer under a new client.
+    pub fn new(limits: WriterLimits, jitter: &mut Jitter) -> Self {
+        Self::under(fresh_client(jitter), limits)
+    }
+
+    fn under(client: ClientId, limits: WriterLimits) -> Self {
+        Self {
+            pauses: Backoff::new(limits.pause_first_ms, limits.pause_max_ms),
+            limits,
+            client,
+            subject: None,
+            held: Held::starting_at(1),
+            settled: 0,
+            acked: 0,
+            sent: 0,
+            mark: 0,
+            last_sent: None,
+            last_append: AppendId(0),
+            pause_until_ms: None,
+            answer_due_ms: None,
+            renewal: None,
+            rejoin: false,
+            queued_entries: 0,
+            queued_bytes: 0,
+            retained_bytes: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Whether every append was acknowledged, refused or reported lost.
+    pub fn is_settled(&self) -> bool {
+        self.queued_entries == 0
+    }
+
+    /// Queues an entry. What was there before goes first.
+    pub fn append(&mut self, draft: Draft) -> Result<AppendId, AppendError> {
+        let bytes = self.queued_bytes + draft.payload.len();
+        let full = self.queued_entries >= self.limits.queue_entries_max;
+        // One entry always fits, however large.
+        if full || (bytes > self.limits.queue_bytes_max && self.queued_entries > 0) {
+            return Err(AppendError::QueueFull {
+                entries: self.queued_entries,
+                bytes: self.queued_bytes,
+            });
+        }
+        self.last_append = AppendId(self.last_append.0 + 1);
+        let entry = HeldEntry::new(self.last_append, draft);
+        self.queued_entries += 1;
+        self.queued_bytes += entry.bytes();
+        self.held.push(entry);
+        Ok(self.last_append)
+    }
+
+    /// The next entry that may be sent now, in a joined session.
+    pub fn next_packet(&mut self, document: &DocumentId, now: Now) -> Option<ClientPacket> {
+        if !self.may_send(now) {
+            return None;
+        }
+        self.pause_until_ms = None;
+        let number = self.sent + 1;
+        let transform = self.limits.transform.clone();
+        let entry = self.held.entry_mut(number)?;
+        if std::mem::take(&mut entry.lost)
+            && let Some(transformed) = transform.and_then(|t| t(entry.append, &entry.draft))
+            && transformed != entry.draft
+        {
+            let replaced = std::mem::replace(&mut entry.draft, transformed);
+            entry.earlier.push(replaced);
+        }
+        self.counts.sent += 1;
+        if entry.first_sent.is_some() {
+            self.counts.resent += 1;
+        }
+        entry.first_sent.get_or_insert(now);
+        let Draft {
+            kind,
+            content_type,
+            payload,
+            traceparent,
+        } = entry.draft.clone();
+        self.sent = number;
+        self.mark = self.mark.max(number);
+        self.last_sent = Some(now);
+        let due = now.elapsed_ms + self.limits.answer_timeout_ms;
+        self.answer_due_ms.get_or_insert(due);
+        Some(ClientPacket::Append {
+            document: document.clone(),
+            client_seq: number,
+            kind,
+            content_type,
+            payload,
+            traceparent,
+        })
+    }
+
+    /// The session is gone; what it did not answer is unknown.
+    pub fn detached(&mut self) {
+        self.answer_due_ms = None;
+    }
+
+    /// The row is being asked.
+    pub fn joining(&mut self) {
+        self.rejoin = false;
+        self.answer_due_ms = None;
+    }
+
+    /// The document was deleted, and what the log had of it does not come back (C7).
+    pub fn discard_acknowledged(&mut self) {
+        while self.held.from() <= self.acked && self.held.release_front().is_some() {}
+        self.recount();
+    }
+
+    /// When to look again, in a joined session.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let pause = self
+            .pause_until_ms
+            .filter(|_| self.sent + 1 < self.held.next());
+        let renewal = self.renewal.as_ref().map(|r| r.quiet_until_ms);
+        [pause, renewal, self.answer_due_ms]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Lets go of what was acknowledged long enough ago, and notices an answer that is overdue.
+    pub fn tick(&mut self, now: Now) {
+        self.release(now);
+        if self.answer_due_ms.is_some_and(|due| due <= now.elapsed_ms) {
+            self.answer_due_ms = None;
+            self.rejoin = true;
+        }
+        let quiet = self.renewal.as_ref().map(|r| r.quiet_until_ms);
+        if quiet.is_some_and(|until| until <= now.elapsed_ms) {
+            self.rejoin = true;
+        }
+    }
+
+    /// Whether the row has to be asked again, by a new join.
+    pub fn wants_rejoin(&self) -> bool {
+        self.rejoin
+    }
+
+    fn may_send(&self, now: Now) -> bool {
+        let paused = self
+            .pause_until_ms
+            .is_some_and(|until| until > now.elapsed_ms);
+        let in_flight = self.sent.saturating_sub(self.settled);
+        self.renewal.is_none() && !self.rejoin && !paused && in_flight < self.limits.in_flight_max
+    }
+
+    fn release(&mut self, now: Now) {
+        while let Some(front) = self.held.front() {
+            let Some(acked_at) = front.acked_at else {
+                return;
+            };
+            let aged = now.since_ms(acked_at) >= self.limits.retained_ms;
+            let full = self.retained_bytes > self.limits.retained_bytes_max;
+            // A number that is still to be sent again, to confirm it, stays.
+            if !(aged || full) || self.held.from() > self.settled.min(self.sent) {
+                return;
+            }
+            self.retained_bytes = self.retained_bytes.saturating_sub(front.bytes());
+            self.held.release_front();
+        }
+    }
+
+    /// All sums anew, after anything but an append or an acknowledgement: rare.
+    fn recount(&mut self) {
+        let (mut entries, mut queued, mut retained) = (0, 0, 0);
+        for (number, entry) in self.held.iter() {
+            if number <= self.acked {
+                retained += entry.bytes();
+            } else {
+                entries += 1;
+                queued += entry.bytes();
+            }
+        }
+        self.queued_entries = entries;
+        self.queued_bytes = queued;
+        self.retained_bytes = retained;
+    }
+}
+
+/// Draws a client from the core's own randomness, so that a simulation repeats itself.
+fn fresh_client(jitter: &mut Jitter) -> ClientId {
+    ClientId::Uuid(Builder::from_random_bytes(jitter.bytes()).into_uuid())
+}
+
+/// Where the writer's events go.
+type Events = Vec<Event>;

@@ -128,10 +128,6 @@ impl Held {
         self.from + self.entries.len() as ClientSeq
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     pub(super) fn push(&mut self, entry: HeldEntry) {
         self.entries.push_back(entry);
     }

@@ -1,0 +1,282 @@
+//! The driver decides what happened, never what follows: socket, timers and requests go to the
+//! core, and its outputs go to the socket and the application.
+
+mod command;
+mod inbox;
+mod socket;
+mod token_task;
+
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use inkwire_model::DocumentId;
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+
+use crate::{
+    connection::{Link, OpenError},
+    core::{Backoff, Jitter, Now, Output, Session},
+    options::ConnectOptions,
+};
+
+pub(crate) use command::Command;
+use inbox::Inbox;
+use socket::{Heard, Socket};
+use token_task::Credentials;
+
+/// Fails for what no retry can mend.
+pub(crate) fn check_urls(options: &ConnectOptions) -> Result<(), OpenError> {
+    if options.urls.is_empty() {
+        return Err(OpenError::NoUrl);
+    }
+    options.urls.iter().try_for_each(|url| socket::check(url))
+}
+
+/// What the connection's socket is at the moment.
+enum Line {
+    Down { until: tokio::time::Instant },
+    Up(Box<Socket>),
+}
+
+/// What happened.
+enum Happening {
+    Request(Option<Command>),
+    Heard(Result<Heard, String>),
+    Wrote,
+    Deadline,
+    Delivered,
+    Token(Result<crate::token::Token, String>),
+    Reconnect,
+}
+
+pub(crate) struct Driver {
+    options: ConnectOptions,
+    requests: mpsc::Receiver<Command>,
+    link: watch::Sender<Link>,
+    session: Session,
+    inboxes: BTreeMap<DocumentId, Inbox>,
+    started: Instant,
+    backoff: Backoff,
+    jitter: Jitter,
+    credentials: Credentials,
+    next_url: usize,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        options: ConnectOptions,
+        requests: mpsc::Receiver<Command>,
+        link: watch::Sender<Link>,
+    ) -> Self {
+        Self {
+            session: Session::new(options.session.clone()),
+            backoff: Backoff::new(options.backoff_first_ms, options.backoff_max_ms),
+            jitter: Jitter::seeded(options.session.seed.wrapping_add(1)),
+            credentials: Credentials::new(options.token.clone()),
+            options,
+            requests,
+            link,
+            inboxes: BTreeMap::new(),
+            started: Instant::now(),
+            next_url: 0,
+        }
+    }
+
+    /// Until it is closed, or nobody holds the connection any more.
+    pub(crate) async fn run(mut self) {
+        let mut line = Line::Down {
+            until: tokio::time::Instant::now(),
+        };
+        loop {
+            let happening = match &mut line {
+                Line::Down { until } => self.await_while_down(*until).await,
+                Line::Up(socket) => self.await_while_up(socket).await,
+            };
+            match happening {
+                Happening::Request(None | Some(Command::Close)) => break,
+                Happening::Request(Some(Command::Cut)) => {
+                    if let Line::Up(socket) = line {
+                        socket.cut();
+                        line = self.lost("cut".into());
+                        continue;
+                    }
+                }
+                Happening::Request(Some(command)) => self.request(command),
+                Happening::Heard(Ok(Heard::Packet(packet))) => {
+                    let now = self.now();
+                    self.session.receive(*packet, now);
+                }
+                Happening::Heard(Ok(Heard::Nothing)) | Happening::Delivered => {}
+                Happening::Heard(Err(cause)) => line = self.lost(cause),
+                Happening::Wrote => self.session.wrote(self.now()),
+                Happening::Deadline => self.session.tick(self.now()),
+                Happening::Token(Ok(token)) => self.session.renew_token(token.text, self.now()),
+                Happening::Token(Err(cause)) => tracing::warn!(cause, "no token to renew with"),
+                Happening::Reconnect => match self.connect().await {
+                    Ok(socket) => line = Line::Up(Box::new(socket)),
+                    Err(Interrupted::Failed(cause)) => line = self.lost(cause),
+                    Err(Interrupted::Closed) => break,
+                },
+            }
+            if let Some(cause) = self.pass_outputs(&mut line) {
+                line = self.lost(cause);
+            }
+            self.retry_appends();
+        }
+        self.requests.close();
+        if let Line::Up(socket) = line {
+            socket.close().await;
+        }
+        self.link.send_replace(Link::Closed);
+    }
+
+    async fn await_while_down(&mut self, until: tokio::time::Instant) -> Happening {
+        tokio::select! {
+            request = self.requests.recv() => Happening::Request(request),
+            () = inbox::deliver(&mut self.inboxes) => Happening::Delivered,
+            () = sleep_until(until) => Happening::Reconnect,
+        }
+    }
+
+    async fn await_while_up(&mut self, socket: &mut Socket) -> Happening {
+        let deadline_ms = self.session.next_deadline_ms();
+        let deadline = deadline_ms.map(|ms| self.started + Duration::from_millis(ms));
+        let may_read = self.inboxes.values().all(Inbox::has_room);
+        tokio::select! {
+            request = self.requests.recv() => Happening::Request(request),
+            () = inbox::deliver(&mut self.inboxes) => Happening::Delivered,
+            happened = socket.step(may_read) => match happened {
+                Ok(Some(heard)) => Happening::Heard(Ok(heard)),
+                Ok(None) => Happening::Wrote,
+                Err(cause) => Happening::Heard(Err(cause)),
+            },
+            token = self.credentials.renewed() => Happening::Token(token),
+            () = async {
+                match deadline {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => pending().await,
+                }
+            } => Happening::Deadline,
+        }
+    }
+
+    /// Opens a socket to the next URL, and says hello. Requests are served meanwhile.
+    async fn connect(&mut self) -> Result<Socket, Interrupted> {
+        let urls = &self.options.urls;
+        let url = urls.iter().cycle().nth(self.next_url % urls.len().max(1));
+        let url = url.cloned().unwrap_or_default();
+        self.next_url = self.next_url.wrapping_add(1);
+        self.link
+            .send_replace(Link::Connecting { url: url.clone() });
+        let timeout = Duration::from_millis(self.options.connect_timeout_ms);
+        let opening = socket::open(url, self.options.clone());
+        let token = self.credentials.fetch();
+        let connecting = tokio::time::timeout(timeout, async move {
+            let token = token.await?;
+            Ok::<_, String>((opening.await?, token))
+        });
+        tokio::pin!(connecting);
+        let connected = loop {
+            let request = tokio::select! {
+                connected = &mut connecting => break connected,
+                request = self.requests.recv() => request,
+            };
+            match request {
+                None | Some(Command::Close) => return Err(Interrupted::Closed),
+                Some(Command::Cut) => return Err(Interrupted::Failed("cut".into())),
+                Some(command) => self.request(command),
+            }
+        };
+        let (socket, token) = connected
+            .map_err(|_| Interrupted::Failed("no connection in time".into()))?
+            .map_err(Interrupted::Failed)?;
+        self.credentials.holds(token.as_ref());
+        let now = self.now();
+        self.session.opened(token.map(|token| token.text), now);
+        Ok(socket)
+    }
+
+    fn lost(&mut self, cause: String) -> Line {
+        let after_ms = self.backoff.failed(&mut self.jitter);
+        tracing::debug!(cause, after_ms, "not connected");
+        let now = self.now();
+        self.session.closed(now);
+        self.credentials.dropped();
+        self.link.send_replace(Link::Waiting { after_ms, cause });
+        self.pass_events();
+        let until = tokio::time::Instant::now() + Duration::from_millis(after_ms);
+        Line::Down { until }
+    }
+
+    /// Hands out what the core wants done; a text if it wants another connection.
+    fn pass_outputs(&mut self, line: &mut Line) -> Option<String> {
+        let mut end = None;
+        while let Some(output) = self.session.poll_output() {
+            match (output, &mut *line) {
+                (Output::Send(packet), Line::Up(socket)) => socket.queue(&packet),
+                (Output::Send(_), Line::Down { .. }) => {}
+                (Output::Event(id, event), _) => {
+                    if let Some(inbox) = self.inboxes.get_mut(&id) {
+                        inbox.push(event);
+                    }
+                }
+                (
+                    Output::Welcomed {
+                        session,
+                        replica,
+                        subject,
+                    },
+                    Line::Up(socket),
+                ) => {
+                    self.backoff.succeeded();
+                    let url = socket.url().to_owned();
+                    self.link.send_replace(Link::Open {
+                        url,
+                        session,
+                        replica,
+                        subject,
+                    });
+                }
+                (Output::Welcomed { .. }, Line::Down { .. }) => {}
+                (Output::Refused { code, detail, .. }, _) => {
+                    tracing::warn!(code = code.as_str(), detail, "refused by the gateway");
+                }
+                (Output::Disconnect { why }, _) => end = Some(why.to_owned()),
+            }
+        }
+        end
+    }
+
+    /// After a loss there is nobody to send to, but events to tell.
+    fn pass_events(&mut self) {
+        let mut down = Line::Down {
+            until: tokio::time::Instant::now(),
+        };
+        self.pass_outputs(&mut down);
+    }
+
+    fn now(&self) -> Now {
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Now {
+            elapsed_ms: millis(self.started.elapsed()),
+            unix_ms: millis(unix),
+        }
+    }
+}
+
+/// Why no socket came of it.
+enum Interrupted {
+    Failed(String),
+    Closed,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

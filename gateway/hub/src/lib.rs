@@ -10,6 +10,8 @@ mod mailbox;
 mod outbox;
 mod shard;
 
+pub use inkwire_bus::Unavailable;
+
 pub use command::{Command, Join, MemberKey, Reach, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
 pub use hub::{Hub, HubConfig, Stopped};

@@ -22,7 +22,7 @@ pub enum Framing {
 
 impl Framing {
     /// Where entries with this encoding and framing are shared: each pair has a place of its own.
-    fn slot(self, encoding: Encoding) -> EncodingSlot {
+    pub(super) fn slot(self, encoding: Encoding) -> EncodingSlot {
         EncodingSlot(match (self, encoding) {
             (Self::WebSocket, Encoding::Json) => 0,
             (Self::WebSocket, Encoding::MessagePack) => 1,

@@ -78,31 +78,37 @@ impl<W: Wire> NativeMember<W> {
 
     /// What is queued for `delivery`; `None` if this member is not to hear it.
     fn encode(&self, document: &DocumentId, delivery: &Delivery<'_>) -> Option<(Priority, Bytes)> {
-        let slot = self.connection.slot();
-        let encode = |packet: &ServerPacket| self.connection.encode(packet);
-        let document = document.clone();
-        let packet = match delivery {
+        match delivery {
             Delivery::Entry(entry) => {
-                let bytes = entry.encoding(slot, |entry| {
-                    encode(&ServerPacket::Entry {
-                        document,
+                let bytes = entry.encoding(self.connection.slot(), |entry| {
+                    self.connection.encode(&ServerPacket::Entry {
+                        document: document.clone(),
                         entry: Arc::clone(entry),
                     })
                 });
-                return Some((Priority::Message, bytes));
+                Some((Priority::Message, bytes))
             }
+            Delivery::Signal(signal) if self.is_own(&signal.content) => None,
             Delivery::Signal(signal) => {
-                if self.is_own(&signal.content) {
-                    return None;
-                }
-                let bytes = signal.encoding(slot, |signal| {
-                    encode(&ServerPacket::Signal {
-                        document,
+                let bytes = signal.encoding(self.connection.slot(), |signal| {
+                    self.connection.encode(&ServerPacket::Signal {
+                        document: document.clone(),
                         signal: Arc::clone(signal),
                     })
                 });
-                return Some((Priority::Signal, bytes));
+                Some((Priority::Signal, bytes))
             }
+            own => {
+                let packet = self.packet(document.clone(), own)?;
+                Some((Priority::Message, self.connection.encode(&packet)))
+            }
+        }
+    }
+
+    /// What this member alone is told; `None` for what all are told, and after the end.
+    fn packet(&self, document: DocumentId, delivery: &Delivery<'_>) -> Option<ServerPacket> {
+        Some(match delivery {
+            Delivery::Entry(_) | Delivery::Signal(_) => return None,
             Delivery::Ack {
                 client_seq,
                 position,
@@ -175,8 +181,7 @@ impl<W: Wire> NativeMember<W> {
                 after_ms: Some(*after_ms),
                 need: None,
             },
-        };
-        Some((Priority::Message, encode(&packet)))
+        })
     }
 
     /// Whether `signal` came from this very client. One without a client cannot be told from others

@@ -25,8 +25,10 @@ use crate::{Grant, SessionContext};
 
 /// One native session, owned by its connection's task.
 ///
-/// For each read of the transport: [`receive`](Self::receive) for every message in it, then
-/// [`take_commands`](Self::take_commands) for the hub, then [`flush`](Self::flush).
+/// For each read of the transport: [`receive`](Self::receive) for every message in it; for each
+/// deadline: [`handle_deadline`](Self::handle_deadline). After either of them, and at the end after
+/// [`leave_all`](Self::leave_all) or [`close`](Self::close): [`take_commands`](Self::take_commands)
+/// for the hub and [`flush`](Self::flush).
 pub struct NativeSession<W> {
     context: Arc<SessionContext>,
     connection: Connection<W>,

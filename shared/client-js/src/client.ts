@@ -1,0 +1,293 @@
+// The driver: a WebSocket, one timer and a clock around the core. It decides nothing.
+
+import { randomBytes } from '@noble/hashes/utils';
+
+import { asHex } from './core/bytes.js';
+import { ConnectionCore, type Effect, type Token } from './core/connection.js';
+import type { DocumentCore, DocumentOptions } from './core/document.js';
+import type { ConnectionEvents, ConnectionState, DocumentEvents, DocumentState } from './core/events.js';
+import { SUB_PROTOCOL } from './core/packets.js';
+import { Payload } from './core/payload.js';
+import type { Position } from './core/position.js';
+import { Emitter } from './emitter.js';
+
+/** What is used of a WebSocket: the browser's, node's own (22 and later), or the one of `ws`. */
+export interface WebSocketLike {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+  /** Only node's `ws` has it: ends the connection without a word. */
+  terminate?(): void;
+}
+
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+
+export interface ClientOptions {
+  /** Like `wss://gateway.example/ws`. */
+  readonly url: string;
+  /** A token that stays the same. */
+  readonly token?: string | undefined;
+  /** Asked at every connect, and before a token ends: the session's credentials are renewed in place. */
+  readonly getToken?: (() => string | Token | Promise<string | Token>) | undefined;
+  /** Needed where there is no global `WebSocket`: node before 22. */
+  readonly webSocket?: WebSocketConstructor | undefined;
+  /** How often the round trip is measured (default 10 s, and never less often than the gateway asks). */
+  readonly pingIntervalMs?: number | undefined;
+}
+
+export interface AppendOptions {
+  /** What the entry is to the application (default `edit`). */
+  readonly kind?: string;
+  readonly contentType?: string;
+}
+
+export interface SignalOptions extends AppendOptions {
+  /** The position at which it is true (default: the last one delivered). */
+  readonly position?: Position;
+}
+
+/** The entry was not taken: too much waits, the document ended, or a field is not permitted. */
+export class AppendRefused extends Error {
+  override readonly name = 'AppendRefused';
+}
+
+/** One connection to a gateway, and the way back to it. */
+export class Client extends Emitter<ConnectionEvents> {
+  readonly #options: ClientOptions;
+  readonly #core: ConnectionCore;
+  readonly #webSocket: WebSocketConstructor;
+  #socket: WebSocketLike | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #events: (() => void)[] = [];
+  #isDispatching = false;
+  readonly #online = (): void => this.#run((now) => this.#core.retryNow(now));
+
+  constructor(options: ClientOptions) {
+    super();
+    const webSocket = options.webSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
+    if (webSocket === undefined) throw new TypeError('there is no global WebSocket: give one as `webSocket`');
+    this.#webSocket = webSocket as WebSocketConstructor;
+    this.#options = options;
+    this.#core = new ConnectionCore(
+      {
+        hasTokens: options.token !== undefined || options.getToken !== undefined,
+        canRenewTokens: options.getToken !== undefined,
+        pingIntervalMs: options.pingIntervalMs,
+        random: Math.random,
+        drawClient: drawUuid,
+        wallClock: Date.now,
+      },
+      (name, event) => this.#events.push(() => this.dispatch(name, event)),
+    );
+  }
+
+  get state(): ConnectionState {
+    return this.#core.state;
+  }
+
+  connect(): this {
+    (globalThis as { addEventListener?: typeof addEventListener }).addEventListener?.('online', this.#online);
+    this.#run((now) => this.#core.connect(now));
+    return this;
+  }
+
+  /** Joins a document; it is joined again after every reconnect, from its last position. */
+  join(id: string, options: DocumentOptions = {}): Document {
+    let document: Document | undefined;
+    this.#run((now) => {
+      document = new Document(this.#run, (emit) =>
+        this.#core.join(id, options, (name, event) => this.#events.push(() => emit(name, event)), now),
+        (core) => this.#core.leave(core), () => this.#core.payloadBytesMax);
+    });
+    return document as Document;
+  }
+
+  /** Ends a subject's access to a document (owners). The answer is the document's `access` event. */
+  revoke(document: string, subject: string): void {
+    this.#run(() => this.#core.revoke(document, subject));
+  }
+
+  /** Restores a subject's access to a document (owners). */
+  grant(document: string, subject: string): void {
+    this.#run(() => this.#core.grant(document, subject));
+  }
+
+  /**
+   * For demonstrations and tests: drops the link without a word and stays away for `awayMs`
+   * (default: as after any lost link), then resumes.
+   */
+  cut(awayMs?: number): void {
+    this.#run((now) => this.#core.cut(awayMs, now));
+  }
+
+  /** Leaves all documents and closes. What is not acknowledged is told as lost. */
+  close(): void {
+    (globalThis as { removeEventListener?: typeof removeEventListener }).removeEventListener?.('online', this.#online);
+    this.#run(() => this.#core.close());
+  }
+
+  /** Lets something happen in the core; does what it asks for; tells what it said. */
+  readonly #run = (happen: (now: number) => void): void => {
+    happen(performance.now());
+    for (const effect of this.#core.takeEffects()) this.#perform(effect);
+    this.#schedule();
+    this.#dispatchEvents();
+  };
+
+  #perform(effect: Effect): void {
+    switch (effect.do) {
+      case 'fetch_token':
+        return void this.#fetchToken();
+      case 'open':
+        return this.#open();
+      case 'send':
+        return this.#socket?.send(effect.text);
+      case 'drop':
+        return this.#drop(effect.code);
+    }
+  }
+
+  async #fetchToken(): Promise<void> {
+    try {
+      const given = this.#options.getToken ? await this.#options.getToken() : (this.#options.token ?? '');
+      const token = typeof given === 'string' ? { token: given } : given;
+      this.#run((now) => this.#core.tokenReady(token, now));
+    } catch (error) {
+      this.#run((now) => this.#core.tokenFailed(String(error), now));
+    }
+  }
+
+  #open(): void {
+    const socket = new this.#webSocket(this.#options.url, [SUB_PROTOCOL]);
+    this.#socket = socket;
+    const ifCurrent = (happen: (now: number) => void): void => {
+      if (this.#socket === socket) this.#run(happen);
+    };
+    socket.onopen = () => ifCurrent((now) => this.#core.linkOpened(now));
+    socket.onmessage = (event: { data: unknown }) =>
+      ifCurrent((now) => this.#core.received(typeof event.data === 'string' ? event.data : '', now));
+    socket.onclose = (event: { code: number; reason: unknown }) =>
+      ifCurrent((now) => {
+        this.#socket = undefined;
+        this.#core.linkClosed(event.code, String(event.reason), now);
+      });
+    // A close always follows; the browser says no more than that there was an error.
+    socket.onerror = () => {};
+  }
+
+  #drop(code: number): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (!socket) return;
+    if (code !== 1000 && socket.terminate) socket.terminate();
+    else socket.close(code);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const deadline = this.#core.nextDeadline();
+    if (deadline === undefined) return;
+    // Timers may fire up to a millisecond early, and take no more than 2^31 ms.
+    const wait = Math.min(Math.max(0, Math.ceil(deadline - performance.now())) + 1, 2 ** 31 - 1);
+    this.#timer = setTimeout(() => this.#run((now) => this.#core.tick(now)), wait);
+  }
+
+  /** Listeners may call back into the client: what that says is told after what was said before. */
+  #dispatchEvents(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    for (let tell = this.#events.shift(); tell; tell = this.#events.shift()) tell();
+    this.#isDispatching = false;
+  }
+}
+
+const KIND = /^[A-Za-z0-9._-]{1,64}$/;
+const CONTENT_TYPE = /^[\x20-\x7e]{1,127}$/;
+
+type Emit = <K extends keyof DocumentEvents>(name: K, event: DocumentEvents[K]) => void;
+type Run = (happen: (now: number) => void) => void;
+
+/** One joined document. */
+export class Document extends Emitter<DocumentEvents> {
+  readonly #run: Run;
+  readonly #core: DocumentCore;
+  readonly #leave: (core: DocumentCore) => void;
+  readonly #payloadBytesMax: () => number;
+
+  /** Only {@link Client.join} makes one. */
+  constructor(run: Run, join: (emit: Emit) => DocumentCore, leave: (core: DocumentCore) => void, payloadBytesMax: () => number) {
+    super();
+    this.#run = run;
+    this.#leave = leave;
+    this.#payloadBytesMax = payloadBytesMax;
+    this.#core = join((name, event) => this.dispatch(name, event));
+  }
+
+  get id(): string {
+    return this.#core.id;
+  }
+
+  get state(): DocumentState {
+    return this.#core.state;
+  }
+
+  /** The writer's present identity; a new one may be taken while the document is joined. */
+  get client(): string | undefined {
+    return this.#core.client;
+  }
+
+  /** Writes a JSON value. It is kept and sent until it is acknowledged; returns its id for the events. */
+  append(value: unknown, options: AppendOptions = {}): number {
+    return this.#append(Payload.json(value), options, 'application/json');
+  }
+
+  appendText(text: string, options: AppendOptions = {}): number {
+    return this.#append(Payload.text(text), options, 'text/plain; charset=utf-8');
+  }
+
+  appendBytes(bytes: Uint8Array, options: AppendOptions = {}): number {
+    return this.#append(Payload.bytes(bytes), options, 'application/octet-stream');
+  }
+
+  /** Sends what is ephemeral, if it can go out now: the latest counts, nothing is kept. */
+  signal(value: unknown, options: SignalOptions = {}): boolean {
+    const kind = options.kind ?? 'cursor';
+    let isSent = false;
+    this.#run(() => {
+      isSent = this.#core.signal(kind, options.contentType ?? 'application/json', Payload.json(value), options.position);
+    });
+    return isSent;
+  }
+
+  /** Leaves for good. What is not acknowledged is told as lost. */
+  leave(): void {
+    this.#run(() => this.#leave(this.#core));
+  }
+
+  #append(payload: Payload, options: AppendOptions, defaultType: string): number {
+    const kind = options.kind ?? 'edit';
+    const contentType = options.contentType ?? defaultType;
+    if (!KIND.test(kind)) throw new AppendRefused('a kind is 1 to 64 of A-Z a-z 0-9 . _ -');
+    if (!CONTENT_TYPE.test(contentType)) throw new AppendRefused('a content type is 1 to 127 printable ASCII characters');
+    if (payload.byteLength > this.#payloadBytesMax()) {
+      throw new AppendRefused(`the payload has ${payload.byteLength} bytes, the gateway takes ${this.#payloadBytesMax()}`);
+    }
+    let id: number | undefined;
+    this.#run((now) => {
+      id = this.#core.append(kind, contentType, payload, now)?.id;
+    });
+    if (id === undefined) throw new AppendRefused('the document ended, is only read, or too much waits to be sent');
+    return id;
+  }
+}
+
+/** A random UUID. `crypto.randomUUID` is missing in pages that did not come over TLS. */
+function drawUuid(): string {
+  const bytes = randomBytes(16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return asHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

@@ -1,0 +1,399 @@
+// The connection: one link at a time, and the way back to it. No timers and no sockets: what happens
+// comes in with `now`, what is to be done leaves as effects.
+//
+//   idle ─► token ─► opening ─► greeting ─► connected
+//             ▲          │          │           │
+//             └─ waiting ◄──────────┴───────────┘   (full jitter; the link is lost or distrusted)
+//   closed: by the application, or because the credentials cannot become valid
+
+import { Backoff } from './backoff.js';
+import { DocumentCore, earliest, isDue, type DocumentOptions, type EmitDocument, type Link } from './document.js';
+import type { ConnectionEvents, ConnectionPhase, ConnectionState } from './events.js';
+import * as packets from './packets.js';
+import { PacketFault, parsePacket, type ServerPacket } from './packets.js';
+
+const OPEN_TIMEOUT_MS = 10_000;
+/** How long a `pong` may take before the link counts as dead. */
+const PONG_TIMEOUT_MS = 10_000;
+/** A link that stood this long makes the next wait short again. */
+const STEADY_AFTER_MS = 5_000;
+const RETRY_MAX_MS = 10_000;
+/** Credentials are renewed this long before they end, or after 4/5 of a shorter life. */
+const RENEW_BEFORE_MS = 30_000;
+
+export interface Token {
+  readonly token: string;
+  /** When it ends, in ms since 1970; by default the `exp` of a JWT. */
+  readonly expiresAt?: number | undefined;
+}
+
+export interface ConnectionOptions {
+  /** Whether there is a source of tokens; without it the session is anonymous. */
+  readonly hasTokens: boolean;
+  /** Whether asking again may give another token. */
+  readonly canRenewTokens: boolean;
+  /** How often the round trip is measured, at most (default 10 s). */
+  readonly pingIntervalMs?: number | undefined;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** A new client id. */
+  readonly drawClient: () => string;
+  /** The wall clock, in ms since 1970: only for the end of tokens. */
+  readonly wallClock: () => number;
+}
+
+export type Effect =
+  | { readonly do: 'fetch_token' }
+  | { readonly do: 'open' }
+  | { readonly do: 'send'; readonly text: string }
+  /** Drop the link; nothing more is heard of it. */
+  | { readonly do: 'drop'; readonly code: number };
+
+export type EmitConnection = <K extends keyof ConnectionEvents>(name: K, event: ConnectionEvents[K]) => void;
+
+type Phase = 'idle' | 'token' | 'opening' | 'greeting' | 'connected' | 'waiting' | 'closed';
+
+const PHASES: Readonly<Record<Phase, ConnectionPhase>> = {
+  idle: 'idle', token: 'connecting', opening: 'connecting', greeting: 'connecting',
+  connected: 'connected', waiting: 'waiting', closed: 'closed',
+};
+
+export class ConnectionCore {
+  readonly #options: ConnectionOptions;
+  readonly #emit: EmitConnection;
+  readonly #retries: Backoff;
+  readonly #documents = new Map<string, DocumentCore>();
+  #effects: Effect[] = [];
+  #phase: Phase = 'idle';
+  #linkNumber = 0;
+  #token: string | undefined;
+  #replica: string | undefined;
+  #subject: string | undefined;
+  #payloadBytesMax = Number.MAX_SAFE_INTEGER;
+  #roundTripMs: number | undefined;
+  #cause: string | undefined;
+  #retryAt: number | undefined;
+  #openDeadline: number | undefined;
+  #connectedAt = 0;
+  #pingEveryMs = 10_000;
+  #pingAt: number | undefined;
+  #pings = 0;
+  #pinged: { id: number; at: number } | undefined;
+  #barriers = new Map<number, (now: number) => void>();
+  #renewAt: number | undefined;
+  #isRenewing = false;
+  #refusals = 0;
+  #told: ConnectionState | undefined;
+
+  constructor(options: ConnectionOptions, emit: EmitConnection) {
+    this.#options = options;
+    this.#emit = emit;
+    this.#retries = new Backoff(options.random, 100, RETRY_MAX_MS);
+  }
+
+  get state(): ConnectionState {
+    return {
+      phase: PHASES[this.#phase],
+      replica: this.#phase === 'connected' ? this.#replica : undefined,
+      subject: this.#subject,
+      roundTripMs: this.#phase === 'connected' ? this.#roundTripMs : undefined,
+      retryAt: this.#retryAt,
+      cause: this.#cause,
+    };
+  }
+
+  /** The largest payload that the gateway takes, once it said so. */
+  get payloadBytesMax(): number {
+    return this.#payloadBytesMax;
+  }
+
+  takeEffects(): Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  // --- the application
+
+  connect(now: number): void {
+    if (this.#phase !== 'idle') return;
+    this.#begin(now);
+  }
+
+  join(id: string, options: DocumentOptions, emit: EmitDocument, now: number): DocumentCore {
+    if (this.#documents.has(id)) throw new Error(`the document ${id} is joined already`);
+    const document = new DocumentCore(id, options, emit, {
+      random: this.#options.random, client: this.#options.drawClient,
+    });
+    this.#documents.set(id, document);
+    if (this.#phase === 'connected' && this.#subject !== undefined) document.linkUp(this.#link(), this.#subject, now);
+    return document;
+  }
+
+  leave(document: DocumentCore): void {
+    if (this.#documents.get(document.id) !== document) return;
+    this.#documents.delete(document.id);
+    document.close();
+  }
+
+  revoke(document: string, subject: string): void {
+    this.#send(packets.revoke(document, subject));
+  }
+
+  grant(document: string, subject: string): void {
+    this.#send(packets.grant(document, subject));
+  }
+
+  /** Drops the link as a failing network would, and stays away for `awayMs`. */
+  cut(awayMs: number | undefined, now: number): void {
+    if (this.#phase === 'closed' || this.#phase === 'idle') return;
+    this.#loseLink('cut', now, awayMs);
+  }
+
+  /** The network is said to be back: no need to wait longer. */
+  retryNow(now: number): void {
+    if (this.#phase !== 'waiting') return;
+    this.#retryAt = now;
+  }
+
+  close(): void {
+    if (this.#phase === 'closed') return;
+    for (const document of [...this.#documents.values()]) this.leave(document);
+    this.#shut('closed');
+  }
+
+  // --- the driver
+
+  tokenReady(token: Token, now: number): void {
+    this.#token = token.token;
+    const life = (token.expiresAt ?? jwtExpiry(token.token) ?? Infinity) - this.#options.wallClock();
+    const renewIn = Math.max(life - RENEW_BEFORE_MS, life * 0.8, 1_000);
+    this.#renewAt = this.#options.canRenewTokens && Number.isFinite(renewIn) ? now + renewIn : undefined;
+    if (this.#phase === 'token') this.#open(now);
+    else if (this.#isRenewing && this.#phase === 'connected') this.#send(packets.auth(token.token));
+    this.#isRenewing = false;
+  }
+
+  tokenFailed(why: string, now: number): void {
+    this.#emit('error', { code: 'token_unavailable', detail: why });
+    if (this.#phase === 'token') this.#loseLink('token_unavailable', now);
+    else if (this.#isRenewing) this.#renewAt = now + RETRY_MAX_MS;
+    this.#isRenewing = false;
+  }
+
+  linkOpened(now: number): void {
+    if (this.#phase !== 'opening') return;
+    this.#phase = 'greeting';
+    this.#openDeadline = now + OPEN_TIMEOUT_MS;
+    this.#send(packets.hello(this.#token));
+  }
+
+  linkClosed(code: number, reason: string, now: number): void {
+    if (this.#phase === 'opening' || this.#phase === 'greeting' || this.#phase === 'connected') {
+      this.#linkEnded(code, reason, now);
+    }
+  }
+
+  received(text: string, now: number): void {
+    let packet: ServerPacket;
+    try {
+      packet = parsePacket(text);
+    } catch (error) {
+      if (!(error instanceof PacketFault)) throw error;
+      return this.#distrust(error.message, now);
+    }
+    switch (packet.type) {
+      case 'welcome':
+        return this.#welcomed(packet, now);
+      case 'pong':
+        return this.#ponged(packet.id, now);
+      case 'authenticated':
+        this.#refusals = 0;
+        return;
+      case 'unknown':
+        return;
+      case 'error':
+        if (packet.document === undefined) {
+          this.#cause = packet.code;
+          return this.#emit('error', { code: packet.code, detail: packet.detail });
+        }
+        break;
+      default:
+    }
+    this.#documents.get(packet.document ?? '')?.receive(packet, now);
+  }
+
+  nextDeadline(): number | undefined {
+    const moments = [this.#openDeadline, this.#retryAt];
+    if (this.#phase === 'connected') {
+      moments.push(this.#pingAt, this.#pinged && this.#pinged.at + PONG_TIMEOUT_MS, this.#isRenewing ? undefined : this.#renewAt);
+    }
+    for (const document of this.#documents.values()) moments.push(document.nextDeadline());
+    return earliest(moments);
+  }
+
+  tick(now: number): void {
+    if (this.#phase === 'waiting' && isDue(this.#retryAt, now)) this.#begin(now);
+    if (isDue(this.#openDeadline, now)) this.#loseLink('timeout', now);
+    if (this.#phase === 'connected') {
+      if (this.#pinged && this.#pinged.at + PONG_TIMEOUT_MS <= now) return this.#loseLink('heartbeat_timeout', now);
+      if (isDue(this.#pingAt, now)) this.#ping(now);
+      if (isDue(this.#renewAt, now) && !this.#isRenewing) {
+        this.#isRenewing = true;
+        this.#effects.push({ do: 'fetch_token' });
+      }
+    }
+    for (const document of [...this.#documents.values()]) document.tick(now);
+  }
+
+  // --- inside
+
+  #begin(now: number): void {
+    this.#retryAt = undefined;
+    this.#isRenewing = false;
+    if (this.#options.hasTokens && (this.#token === undefined || this.#options.canRenewTokens)) {
+      this.#phase = 'token';
+      this.#effects.push({ do: 'fetch_token' });
+    } else this.#open(now);
+    this.#tell();
+  }
+
+  #open(now: number): void {
+    this.#phase = 'opening';
+    this.#openDeadline = now + OPEN_TIMEOUT_MS;
+    this.#effects.push({ do: 'open' });
+    this.#tell();
+  }
+
+  #welcomed(packet: Extract<ServerPacket, { type: 'welcome' }>, now: number): void {
+    if (this.#phase !== 'greeting') return;
+    this.#phase = 'connected';
+    this.#openDeadline = undefined;
+    this.#connectedAt = now;
+    this.#refusals = 0;
+    this.#cause = undefined;
+    this.#replica = packet.replica;
+    this.#subject = packet.subject;
+    this.#payloadBytesMax = packet.payloadBytesMax;
+    // Half of what is asked for: timers of pages in the background come late.
+    this.#pingEveryMs = Math.min(this.#options.pingIntervalMs ?? 10_000, packet.heartbeatMs / 2 || Infinity);
+    this.#linkNumber += 1;
+    this.#ping(now);
+    const link = this.#link();
+    for (const document of [...this.#documents.values()]) document.linkUp(link, packet.subject, now);
+    this.#tell();
+  }
+
+  #link(): Link {
+    const number = this.#linkNumber;
+    const isUp = (): boolean => this.#linkNumber === number && this.#phase === 'connected';
+    return {
+      number,
+      send: (text) => {
+        if (isUp()) this.#send(text);
+      },
+      barrier: (passed) => {
+        if (!isUp()) return;
+        this.#pings += 1;
+        this.#barriers.set(this.#pings, passed);
+        this.#send(packets.ping(this.#pings));
+      },
+      distrust: (why, now) => {
+        if (isUp()) this.#distrust(why, now);
+      },
+    };
+  }
+
+  #ping(now: number): void {
+    this.#pingAt = now + this.#pingEveryMs;
+    if (this.#pinged) return;
+    this.#pings += 1;
+    this.#pinged = { id: this.#pings, at: now };
+    this.#send(packets.ping(this.#pings));
+  }
+
+  #ponged(id: number, now: number): void {
+    if (this.#pinged?.id === id) {
+      this.#roundTripMs = now - this.#pinged.at;
+      this.#pinged = undefined;
+      this.#tell();
+    }
+    const passed = this.#barriers.get(id);
+    this.#barriers.delete(id);
+    passed?.(now);
+  }
+
+  #linkEnded(code: number, reason: string, now: number): void {
+    const cause = reason || this.#cause || String(code);
+    if (code === 4401) {
+      this.#refusals += 1;
+      this.#token = undefined;
+      if (!this.#options.canRenewTokens || this.#refusals >= 3) {
+        this.#emit('error', { code: 'unauthenticated', detail: 'the gateway refused the credentials' });
+        return this.#shut(cause);
+      }
+    }
+    // 1002, 1007 and 1009 speak of a defect: the same again would fail again at once.
+    const isDefect = code === 1002 || code === 1007 || code === 1009;
+    this.#loseLink(cause, now, isDefect ? RETRY_MAX_MS : undefined, 'is closed');
+  }
+
+  #distrust(why: string, now: number): void {
+    this.#emit('error', { code: 'distrusted', detail: why });
+    this.#loseLink('distrusted', now);
+  }
+
+  #loseLink(cause: string, now: number, awayMs?: number, link?: 'is closed'): void {
+    const wasConnected = this.#phase === 'connected';
+    const hasLink = wasConnected || this.#phase === 'opening' || this.#phase === 'greeting';
+    if (wasConnected && now - this.#connectedAt >= STEADY_AFTER_MS) this.#retries.reset();
+    this.#phase = 'waiting';
+    this.#cause = cause;
+    this.#openDeadline = this.#pingAt = undefined;
+    this.#pinged = undefined;
+    this.#barriers.clear();
+    this.#retryAt = now + (awayMs ?? this.#retries.next());
+    this.#effects = this.#effects.filter((effect) => effect.do !== 'send');
+    if (hasLink && !link) this.#effects.push({ do: 'drop', code: 4000 });
+    if (wasConnected) for (const document of [...this.#documents.values()]) document.linkDown(now);
+    this.#tell();
+  }
+
+  #shut(cause: string): void {
+    const hasLink = this.#phase === 'opening' || this.#phase === 'greeting' || this.#phase === 'connected';
+    const wasConnected = this.#phase === 'connected';
+    this.#phase = 'closed';
+    this.#cause = cause;
+    this.#retryAt = this.#openDeadline = this.#pingAt = this.#renewAt = undefined;
+    this.#pinged = undefined;
+    if (hasLink) this.#effects.push({ do: 'drop', code: 1000 });
+    if (wasConnected) for (const document of this.#documents.values()) document.linkDown(this.#connectedAt);
+    this.#tell();
+  }
+
+  #send(text: string): void {
+    this.#effects.push({ do: 'send', text });
+  }
+
+  #tell(): void {
+    const state = this.state;
+    const told = this.#told;
+    const isSame = told !== undefined && (Object.keys(state) as (keyof ConnectionState)[]).every((k) => state[k] === told[k]);
+    if (isSame) return;
+    this.#told = state;
+    this.#emit('state', state);
+  }
+}
+
+/** The `exp` of a JWT in ms, if it is one and has it. It is not checked: only the gateway does that. */
+export function jwtExpiry(token: string): number | undefined {
+  const body = token.split('.')[1];
+  if (body === undefined) return undefined;
+  try {
+    const claims: unknown = JSON.parse(atob(body.replace(/-/g, '+').replace(/_/g, '/')));
+    const exp = (claims as { exp?: unknown } | null)?.exp;
+    return typeof exp === 'number' ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

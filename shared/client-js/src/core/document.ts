@@ -1,0 +1,453 @@
+// One document on the connection: joined from its position, read in order, written by its writer.
+//
+//            start            joined                    reset
+//   offline ───────► joining ────────► joined ─────────────────► joining (nothing is sent)
+//      ▲                │                 │  rejoin: leave … left
+//      └── link lost ───┴─────────────────┤
+//                                         └─ ended ─► ended
+//
+// A new identity is taken in three steps: wait until nothing of the old one can land any more
+// (quiesce), ask the log for its last word on it (settle), go on under the new one (adopt).
+
+import { Backoff } from './backoff.js';
+import type { DocumentEvents, DocumentPhase, DocumentState, RewriteLost } from './events.js';
+import * as packets from './packets.js';
+import type { Entry, Nack, Role, ServerPacket } from './packets.js';
+import type { Payload } from './payload.js';
+import { formatPosition, isSamePosition, nextPosition, type Position } from './position.js';
+import { digestOf } from './digest.js';
+import type { ClientRow } from './row.js';
+import { Writer, WRITER_LIMITS, type LostRange, type OwnEntry, type WriterLimits } from './writer.js';
+
+/** Every append carries a deadline of 5 s at the log; the rest is for the clocks' rounding. */
+const NOTHING_LANDS_AFTER_MS = 5_500;
+/** No answer at all for this long: the link is not trusted any more. */
+const ANSWER_TIMEOUT_MS = 20_000;
+const JOIN_TIMEOUT_MS = 60_000;
+
+export interface DocumentOptions {
+  /** Whether entries are wanted (default true). */
+  readonly receive?: boolean;
+  /** Whether this client writes (default true). A mere reader is no participant with a client. */
+  readonly write?: boolean;
+  /** Resume after this position: the application holds the content up to there. */
+  readonly since?: Position;
+  /** Whether each entry's hash is checked (default true). */
+  readonly verify?: boolean;
+  readonly rewriteLost?: RewriteLost;
+  readonly limits?: Partial<WriterLimits>;
+}
+
+/** What the document may do to the connection. */
+export interface Link {
+  /** Which link this is: another number after every reconnect. */
+  readonly number: number;
+  send(text: string): void;
+  /** Calls back when everything sent before was read by the gateway. */
+  barrier(passed: (now: number) => void): void;
+  /** The link is not to be trusted: drop it and come back. */
+  distrust(why: string, now: number): void;
+}
+
+export type EmitDocument = <K extends keyof DocumentEvents>(name: K, event: DocumentEvents[K]) => void;
+
+interface Renewal {
+  step: 'quiesce' | 'settle' | 'adopt';
+  /** Nothing of the old identity lands after this moment; unknown until the gateway read everything. */
+  quietAt: number | undefined;
+}
+
+export class DocumentCore {
+  readonly id: string;
+  readonly #receive: boolean;
+  readonly #verify: boolean;
+  readonly #rewriteLost: RewriteLost | undefined;
+  readonly #writer: Writer | undefined;
+  readonly #emit: EmitDocument;
+  readonly #pauses: Backoff;
+  #link: Link | undefined;
+  #phase: DocumentPhase | 'leaving' | 'closed' = 'offline';
+  #position: Position | undefined;
+  #role: Role | undefined;
+  #cause: string | undefined;
+  #renewal: Renewal | undefined;
+  #pausedUntil = 0;
+  #joinDeadline: number | undefined;
+  #rejoinAt: number | undefined;
+  #answerDeadline: number | undefined;
+  #told: DocumentState | undefined;
+
+  constructor(id: string, options: DocumentOptions, emit: EmitDocument, draw: { random: () => number; client: () => string }) {
+    this.id = id;
+    this.#receive = options.receive ?? true;
+    this.#verify = options.verify ?? true;
+    this.#rewriteLost = options.rewriteLost;
+    this.#position = options.since;
+    this.#emit = emit;
+    this.#pauses = new Backoff(draw.random);
+    if (options.write ?? true) this.#writer = new Writer(draw.client, { ...WRITER_LIMITS, ...options.limits });
+  }
+
+  get state(): DocumentState {
+    return {
+      phase: this.#phase === 'leaving' ? 'joining' : this.#phase === 'closed' ? 'ended' : this.#phase,
+      position: this.#position,
+      role: this.#role,
+      unacknowledged: this.#writer?.unacknowledged ?? 0,
+      isRenewing: this.#renewal !== undefined,
+      cause: this.#cause,
+    };
+  }
+
+  /** The writer's present identity. */
+  get client(): string | undefined {
+    return this.#writer?.client;
+  }
+
+  /** Takes an entry. It is sent now or later; `undefined` if the queue is full or nothing may be written. */
+  append(kind: string, contentType: string, payload: Payload, now: number): OwnEntry | undefined {
+    if (!this.#writer || this.#phase === 'closed' || this.#phase === 'ended') return undefined;
+    const own = this.#writer.append(kind, contentType, payload);
+    this.pump(now);
+    return own;
+  }
+
+  /** Sends a signal if it can go out now; the latest counts, so nothing is kept. */
+  signal(kind: string, contentType: string, payload: Payload, position: Position | undefined): boolean {
+    if (this.#phase !== 'joined' || !this.#link) return false;
+    this.#link.send(packets.signal(this.id, kind, contentType, payload, position ?? this.#position));
+    return true;
+  }
+
+  // --- what the connection tells
+
+  linkUp(link: Link, subject: string, now: number): void {
+    this.#link = link;
+    const lost = this.#writer?.signIn(subject);
+    if (lost) {
+      this.#renewal = undefined;
+      this.#emit('lost', lost);
+    }
+    if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#join(now);
+  }
+
+  linkDown(now: number): void {
+    this.#link = undefined;
+    this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
+    this.#writer?.linkLost();
+    if (this.#renewal) this.#renewal.quietAt ??= now + NOTHING_LANDS_AFTER_MS;
+    if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#phase = 'offline';
+    this.#tell();
+  }
+
+  /** Leaves for good. What is not acknowledged is told as lost. */
+  close(): void {
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'joined' || this.#phase === 'joining') this.#link?.send(packets.leave(this.id));
+    this.#phase = 'closed';
+    this.#abandon();
+  }
+
+  receive(packet: ServerPacket, now: number): void {
+    if (this.#phase === 'closed') return;
+    switch (packet.type) {
+      case 'joined':
+        return this.#joined(packet, now);
+      case 'left':
+        if (this.#phase === 'leaving') this.#join(now);
+        return;
+      case 'entry':
+        return this.#entry(packet.entry, now);
+      case 'snapshot':
+        this.#position = packet.snapshot.position;
+        return this.#emit('reset', { cause: undefined, position: packet.snapshot.position, snapshot: packet.snapshot });
+      case 'reset':
+        return this.#reset(packet, now);
+      case 'signal':
+        return this.#emit('signal', packet.signal);
+      case 'ack':
+        return this.#ack(packet.clientSeq, packet.position, now);
+      case 'nack':
+        return this.#nack(packet.clientSeq, packet.nack, now);
+      case 'ended':
+        return this.#ended(packet.code);
+      case 'access_changed':
+        return this.#emit('access', { subject: packet.subject, action: packet.action, position: packet.position });
+      case 'error':
+        return this.#error(packet, now);
+      default:
+    }
+  }
+
+  nextDeadline(): number | undefined {
+    const writer = this.#writer;
+    const moments = [this.#joinDeadline, this.#answerDeadline, this.#rejoinAt, writer?.retainsUntil];
+    if (this.#phase === 'joined') {
+      if (this.#renewal?.step === 'quiesce') moments.push(this.#renewal.quietAt);
+      else if (writer && writer.unacknowledged > 0 && this.#pausedUntil > 0) moments.push(this.#pausedUntil);
+    }
+    return earliest(moments);
+  }
+
+  tick(now: number): void {
+    this.#writer?.retain(now);
+    if (isDue(this.#joinDeadline, now)) return this.#distrust('the join was not answered', now);
+    if (isDue(this.#answerDeadline, now)) return this.#distrust('appends were not answered', now);
+    if (isDue(this.#rejoinAt, now)) {
+      this.#rejoinAt = undefined;
+      this.#join(now);
+      return;
+    }
+    const quietAt = this.#renewal?.step === 'quiesce' ? this.#renewal.quietAt : undefined;
+    if (this.#renewal && isDue(quietAt, now) && this.#phase === 'joined') {
+      this.#renewal.step = 'settle';
+      return this.#rejoin(now);
+    }
+    this.pump(now);
+  }
+
+  /** Sends what may be sent. */
+  pump(now: number): void {
+    const link = this.#link;
+    const writer = this.#writer;
+    if (!link || !writer || this.#phase !== 'joined' || this.#renewal || now < this.#pausedUntil) return this.#tell();
+    this.#pausedUntil = 0;
+    const due = writer.due(now, link.number);
+    for (const { clientSeq, entry } of due) {
+      link.send(packets.append(this.id, clientSeq, entry.kind, entry.contentType, entry.payload));
+    }
+    if (due.length > 0) this.#answerDeadline ??= now + ANSWER_TIMEOUT_MS;
+    this.#tell();
+  }
+
+  // --- joining
+
+  #join(now: number): void {
+    if (!this.#link) return;
+    this.#phase = 'joining';
+    this.#cause = undefined;
+    this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+    this.#answerDeadline = undefined;
+    this.#writer?.linkLost();
+    if (this.#renewal?.step === 'quiesce' && isDue(this.#renewal.quietAt, now)) this.#renewal.step = 'settle';
+    this.#link.send(packets.join(this.id, this.#receive ? this.#position : undefined, this.#writer?.client, this.#receive));
+    this.#tell();
+  }
+
+  #rejoin(now: number): void {
+    this.#phase = 'leaving';
+    this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+    this.#answerDeadline = undefined;
+    this.#link?.send(packets.leave(this.id));
+    this.#tell();
+  }
+
+  #joined(packet: Extract<ServerPacket, { type: 'joined' }>, now: number): void {
+    if (this.#phase !== 'joining') return;
+    if (this.#receive && this.#position && !isSamePosition(this.#position, packet.position)) {
+      return this.#distrust(`joined at ${formatPosition(packet.position)}, delivered ${formatPosition(this.#position)}`, now);
+    }
+    this.#position = packet.position;
+    this.#role = packet.role;
+    this.#phase = 'joined';
+    this.#joinDeadline = undefined;
+    this.#pausedUntil = 0;
+    const lost = this.#writer?.signIn(packet.subject);
+    if (lost) {
+      // The row is the old identity's of another user: ask again under the new one.
+      this.#renewal = undefined;
+      this.#emit('lost', lost);
+      return this.#rejoin(now);
+    }
+    this.#obey(packet.row, now);
+    this.pump(now);
+  }
+
+  /** The row of a join: where the writer goes on, or how its renewal does. */
+  #obey(row: ClientRow | undefined, now: number): void {
+    const writer = this.#writer;
+    if (!writer) return;
+    switch (this.#renewal?.step) {
+      case undefined:
+        if (writer.rewind(row, now, this.#rewrite) === 'new_client') this.#renew();
+        return;
+      case 'quiesce':
+        return;
+      case 'settle': {
+        const { landed, lost } = writer.settle(row, now);
+        for (const own of landed) this.#emit('ack', { own, position: row?.position });
+        for (const range of lost) this.#emit('lost', range);
+        this.#renewal = { step: 'adopt', quietAt: undefined };
+        return this.#rejoin(now);
+      }
+      case 'adopt':
+        this.#renewal = undefined;
+        if (writer.rewind(row, now, this.#rewrite) === 'new_client') this.#renew();
+    }
+  }
+
+  readonly #rewrite = (own: OwnEntry): Payload | undefined => this.#rewriteLost?.(own, this.#position);
+
+  /** Somebody else writes as this client, or the log lost more than is held. */
+  #renew(): void {
+    if (this.#renewal) return;
+    const renewal: Renewal = { step: 'quiesce', quietAt: undefined };
+    this.#renewal = renewal;
+    this.#answerDeadline = undefined;
+    this.#link?.barrier((now) => (renewal.quietAt ??= now + NOTHING_LANDS_AFTER_MS));
+    this.#tell();
+  }
+
+  #reset(packet: Extract<ServerPacket, { type: 'reset' }>, now: number): void {
+    if (packet.cause === 'deleted') this.#writer?.forgetAcknowledged();
+    this.#position = packet.position;
+    if (this.#phase === 'joined') {
+      // Nothing is sent before the `joined` that ends the reset.
+      this.#phase = 'joining';
+      this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+      this.#answerDeadline = undefined;
+      this.#writer?.linkLost();
+    }
+    this.#emit('reset', { cause: packet.cause, position: packet.position, snapshot: packet.snapshot });
+    this.#tell();
+  }
+
+  // --- reading
+
+  #entry(entry: Entry, now: number): void {
+    const last = this.#position;
+    if (last) {
+      // A repeat is no news; anything else that is not the next one is a fault of the link.
+      if (isSamePosition(entry.position, last)) return;
+      if (entry.position.seq !== last.seq + 1) {
+        return this.#distrust(`entry ${entry.position.seq} after ${last.seq}`, now);
+      }
+      if (this.#verify) {
+        const digest = digestOf({ ...entry, payload: entry.payload.asBytes() });
+        if (!isSamePosition(nextPosition(last, digest), entry.position)) {
+          return this.#distrust(`entry ${entry.position.seq} does not extend the history`, now);
+        }
+      }
+    }
+    this.#position = entry.position;
+    this.#emit('entry', { ...entry, own: this.#writer?.recognise(entry)?.id });
+    this.#tell();
+  }
+
+  // --- writing
+
+  #ack(clientSeq: number, position: Position, now: number): void {
+    const writer = this.#writer;
+    if (!writer) return;
+    for (const own of writer.acknowledge(clientSeq, now)) this.#emit('ack', { own, position });
+    this.#pauses.reset();
+    this.#answerDeadline = writer.isWaitingForAnswer ? now + ANSWER_TIMEOUT_MS : undefined;
+    this.pump(now);
+  }
+
+  #nack(clientSeq: number | undefined, nack: Nack, now: number): void {
+    const writer = this.#writer;
+    // While a new identity is on its way nothing of the old one is sent again, whatever is said of it.
+    if (!writer || this.#renewal || this.#phase !== 'joined') return;
+    this.#answerDeadline = undefined;
+    const own = clientSeq === undefined ? undefined : writer.at(clientSeq);
+    switch (nack.code) {
+      case 'gap':
+        this.#heed(writer.gap(nack.expected, nack.row, now, this.#rewrite));
+        break;
+      case 'unknown_client':
+        this.#heed(writer.rewind(undefined, now, this.#rewrite));
+        break;
+      case 'client_conflict':
+        this.#heed(clientSeq === undefined ? 'new_client' : writer.conflict(clientSeq, nack.row));
+        break;
+      case 'throttled':
+      case 'unavailable':
+      case 'log_full':
+        if (clientSeq !== undefined) writer.retreat(clientSeq);
+        this.#pausedUntil = now + Math.max('afterMs' in nack ? nack.afterMs : 1_000, 1) + this.#pauses.next();
+        break;
+      case 'revoked':
+        this.#emit('nack', { own, nack, isRetried: false });
+        return this.#ended('revoked');
+      case 'forbidden':
+      case 'too_large':
+      case 'invalid': {
+        if (clientSeq === undefined || !this.#link) break;
+        const refused = writer.refuse(clientSeq, this.#link.number);
+        this.#emit('nack', { own: refused?.entry, nack, isRetried: false });
+        if (refused) this.#heed(refused.verdict);
+        return this.pump(now);
+      }
+    }
+    this.#emit('nack', { own, nack, isRetried: true });
+    this.pump(now);
+  }
+
+  #heed(verdict: 'continue' | 'new_client'): void {
+    if (verdict === 'new_client') this.#renew();
+  }
+
+  // --- ends
+
+  #ended(code: string): void {
+    this.#phase = 'ended';
+    this.#cause = code;
+    this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
+    this.#abandon();
+  }
+
+  #abandon(): void {
+    this.#renewal = undefined;
+    const lost: LostRange | undefined = this.#writer?.abandon('ended');
+    if (lost) this.#emit('lost', lost);
+    this.#tell();
+  }
+
+  #error(packet: Extract<ServerPacket, { type: 'error' }>, now: number): void {
+    this.#emit('error', { code: packet.code, detail: packet.detail });
+    if (this.#phase !== 'joining') {
+      const isGone = packet.code === 'not_joined' && (this.#phase === 'joined' || this.#phase === 'leaving');
+      if (isGone) this.#join(now);
+      return;
+    }
+    switch (packet.code) {
+      case 'unavailable':
+        // The join goes on by itself once the log can be reached.
+        this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+        return;
+      case 'throttled':
+      case 'too_many_documents':
+        this.#joinDeadline = undefined;
+        this.#rejoinAt = now + Math.max(packet.afterMs ?? 1_000, 1) + this.#pauses.next();
+        return;
+      case 'already_joined':
+        return this.#rejoin(now);
+      default:
+        this.#ended(packet.code);
+    }
+  }
+
+  #distrust(why: string, now: number): void {
+    this.#link?.distrust(`${this.id}: ${why}`, now);
+  }
+
+  /** Tells the state if it is another one. */
+  #tell(): void {
+    const state = this.state;
+    const told = this.#told;
+    const isSame = told !== undefined && (Object.keys(state) as (keyof DocumentState)[]).every((k) => state[k] === told[k]);
+    if (isSame) return;
+    this.#told = state;
+    this.#emit('state', state);
+  }
+}
+
+export function isDue(moment: number | undefined, now: number): boolean {
+  return moment !== undefined && moment <= now;
+}
+
+export function earliest(moments: readonly (number | undefined)[]): number | undefined {
+  const known = moments.filter((m): m is number => m !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}

@@ -1,5 +1,11 @@
 //! The contract, kept by the embedded bus.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
 use std::sync::{Arc, Mutex};
 
 use inkwire_bus::{

@@ -223,7 +223,7 @@ impl Replica {
         page
     }
 
-    /// The heads of these documents, one comparison at a time, in the order asked for.
+    /// The heads of these documents, in the order asked for; make one comparison at a time.
     pub async fn heads(&self, documents: &[DocumentId]) -> Vec<Option<Position>> {
         let seen = self.recorder.look(<[BusEvent]>::len);
         self.bus.compare_heads(documents.to_vec());
@@ -243,6 +243,12 @@ impl Replica {
         .await
     }
 
+    /// The head of one document.
+    pub async fn head(&self, document: &DocumentId) -> Option<Position> {
+        let heads = self.heads(std::slice::from_ref(document)).await;
+        heads.into_iter().flatten().next()
+    }
+
     /// The entries of this document that were heard so far.
     pub fn heard_so_far(&self, document: &DocumentId) -> Vec<Arc<Entry>> {
         self.recorder.look(|events| entries_heard(events, document))
@@ -258,12 +264,27 @@ impl Replica {
         .await
     }
 
+    /// Waits until an entry with this payload was heard.
+    pub async fn heard_text(&self, document: &DocumentId, text: &str) {
+        self.wait_for(text, |events| {
+            let heard = entries_heard(events, document);
+            let is_it = |entry: &Arc<Entry>| *entry.payload == *text.as_bytes();
+            heard.iter().any(is_it).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until `look` finds something in this replica's events.
     pub async fn wait_for<T>(&self, what: &str, look: impl FnMut(&[BusEvent]) -> Option<T>) -> T {
         match self.recorder.wait_for(self.patience, look).await {
             Ok(found) => found,
             Err(error) => panic!("waiting for {what}: {error}"),
         }
+    }
+
+    /// How long this replica's tests wait for anything.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn ticket(&self) -> Ticket {

@@ -1,8 +1,24 @@
 //! The rules, by what they are about.
 
+mod access;
+mod away;
+mod history;
 mod order;
+mod reading;
+mod subscriptions;
+mod writers;
 
+pub use access::*;
+pub use away::*;
+pub use history::*;
 pub use order::*;
+pub use reading::*;
+pub use subscriptions::*;
+pub use writers::*;
+
+use std::sync::Arc;
+
+use inkwire_model::{Entry, Position};
 
 /// Every rule, by the name of its function and of its test.
 #[doc(hidden)]
@@ -10,7 +26,70 @@ pub use order::*;
 macro_rules! for_each_contract_case {
     ($start:expr) => {
         $crate::contract_tests_of! { $start;
+            a_revocation_refuses_from_its_seq_on_and_a_grant_ends_it
+            a_change_of_access_counts_for_what_follows_it_in_its_call
+            a_repeated_change_of_access_is_a_duplicate
+
+            requests_are_answered_once_while_the_store_is_away
+            a_writer_settles_what_was_unknown_by_sending_it_again
+            subscriptions_come_back_when_the_store_does
+
+            a_rolled_back_log_is_found_by_its_hash
+            a_rolled_back_row_tells_its_writer_where_to_go_on
+
             seqs_are_contiguous_and_the_hashes_chain
+            each_log_has_an_identity_of_its_own
+            every_replica_hears_the_same_entries_at_the_same_positions
+            nothing_is_announced_before_it_is_in_the_log
+            a_call_keeps_the_order_of_its_entries
+            calls_of_a_document_take_effect_in_the_order_of_making
+            two_writers_at_once_make_one_order
+            eight_writers_at_once_make_one_order
+
+            a_read_creates_the_document
+            a_page_ends_at_its_limits
+            a_resume_anywhere_gives_exactly_the_rest
+            a_position_of_another_history_starts_over
+            a_position_beyond_the_head_starts_over
+            a_trimmed_position_starts_over_and_the_base_continues
+            a_page_tells_where_its_askers_stand
+            heads_of_many_documents_are_compared_at_once
+
+            a_confirmed_subscription_hears_the_very_next_entry
+            each_replica_confirms_for_itself
+            a_follower_that_left_hears_nothing_more
+            signals_reach_every_follower_and_nobody_else
+            lost_subscriptions_are_told_and_come_back
+            what_was_announced_to_nobody_is_found_by_its_head
+
+            a_repeat_is_a_duplicate_and_takes_no_place
+            other_content_under_a_used_number_is_a_conflict
+            a_row_tells_the_last_64_numbers_apart
+            a_number_ahead_is_a_gap
+            an_unknown_client_starts_at_1
+            the_same_client_under_another_subject_is_another_one
+            a_refusal_touches_only_its_client
+            a_full_log_takes_nothing_but_changes_of_access
         }
     };
+}
+
+/// Each entry follows the one before.
+fn assert_chain(entries: &[Arc<Entry>], after: Position) {
+    let mut last = after;
+    for entry in entries {
+        assert!(entry.follows(last), "{} after {last}", entry.position);
+        last = entry.position;
+    }
+}
+
+/// The payloads, as text.
+fn texts(entries: &[Arc<Entry>]) -> Vec<String> {
+    let text = |entry: &Arc<Entry>| String::from_utf8_lossy(&entry.payload).into_owned();
+    entries.iter().map(text).collect()
+}
+
+/// The positions of entries.
+fn positions(entries: &[Arc<Entry>]) -> Vec<Position> {
+    entries.iter().map(|entry| entry.position).collect()
 }

@@ -249,7 +249,7 @@ impl Log {
     /// Drops the entries up to and with `seq`; rows and revocations stay. A snapshot from below goes
     /// with them: what follows it is no longer here.
     pub fn trim(&mut self, seq: Seq) {
-        if let Some(last) = self.entries.drain(..self.entries_up_to(seq)).last() {
+        if let Some(last) = self.entries.drain(..self.entries_up_to(seq)).next_back() {
             self.base = last.position;
         }
         let base = self.base.seq;

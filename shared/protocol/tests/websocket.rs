@@ -1,5 +1,10 @@
 //! RFC 6455 as tables: what a client may send, what fails the connection and how.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be made here is a fault of the test"
+)]
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use inkwire_model::Code;

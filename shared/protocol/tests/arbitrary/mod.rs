@@ -1,5 +1,10 @@
 //! Packets at random, valid as the types demand.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be made here is a fault of the test"
+)]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -48,14 +48,15 @@ async fn one_order(cluster: &Cluster, writers: usize) {
         *expected += 1;
     }
     assert_eq!(next.len(), writers);
-    for (client, positions) in written {
+    let places: HashMap<_, _> = orders[0]
+        .iter()
+        .map(|entry| ((&entry.client, entry.client_seq), &entry.position))
+        .collect();
+    for (client, positions) in &written {
         for (client_seq, position) in (1..).zip(positions) {
-            let entry = orders[0]
-                .iter()
-                .find(|entry| entry.client == client && entry.client_seq == client_seq)
-                .unwrap();
+            let place = places[&(client, client_seq)];
             assert_eq!(
-                entry.position, position,
+                place, position,
                 "what was acknowledged is where it was said"
             );
         }

@@ -35,7 +35,7 @@ async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
     let mut reader = Raw::joined(&two.url(), &document, None).await;
     writer.append(&document, 1, json!("before")).await;
     writer.until("ack").await;
-    assert_eq!(reader.expect("entry").await["seq"], 1);
+    assert_eq!(reader.until("entry").await["seq"], 1);
 
     redis.kill().unwrap();
     writer.append(&document, 2, json!("after")).await;
@@ -55,7 +55,7 @@ async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
 
     redis.start_again().unwrap();
     let ack = append_until_acknowledged(&mut writer, &document, 2).await;
-    let entry = reader.expect("entry").await;
+    let entry = reader.until("entry").await;
     assert_eq!(
         (&entry["seq"], &entry["payload"]),
         (&json!(2), &json!("after"))
@@ -79,7 +79,7 @@ async fn cut_connections_to_redis_lose_nothing() {
             redis.client_kill("normal").unwrap();
         }
         let ack = append_until_acknowledged(&mut writer, &document, seq).await;
-        let entry = reader.expect("entry").await;
+        let entry = reader.until("entry").await;
         assert_eq!(entry["seq"], seq);
         assert_eq!(entry["payload"], "after");
         assert_eq!(entry["position"], ack["position"]);

@@ -1,1 +1,113 @@
-fn main() {}
+//! `inkwire`: reads what it is asked to do, does it, and says by its exit code how that went.
+
+use std::{collections::HashMap, path::Path, process::ExitCode};
+
+use anyhow::Context as _;
+use inkwire_server::{
+    check::check,
+    cli::{Action, CommandLine, TokenRequest},
+    clock,
+    config::{Config, Faults, Given},
+    serve::{ServeError, serve},
+    tokens,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Something failed that was not asked for wrongly.
+const FAILED: u8 = 1;
+/// The command line or the configuration is wrong.
+const MISCONFIGURED: u8 = 2;
+/// Redis cannot be used as it is, or, for `check`, cannot be reached.
+const REDIS_UNFIT: u8 = 3;
+
+fn main() -> ExitCode {
+    let line = match CommandLine::parse(std::env::args_os()) {
+        Ok(line) => line,
+        Err(error) => error.exit(),
+    };
+    match run(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("inkwire: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(line: CommandLine) -> anyhow::Result<()> {
+    let CommandLine {
+        action,
+        flags,
+        config_file,
+    } = line;
+    let config_file = config_file.as_deref();
+    match action {
+        Action::Serve => {
+            let config = load(flags, config_file)?;
+            config.log.install().context("cannot start logging")?;
+            runtime()?.block_on(serve(config))?;
+        }
+        Action::Check => {
+            let config = load(flags, config_file)?;
+            for line in runtime()?.block_on(check(&config))? {
+                println!("{line}");
+            }
+        }
+        Action::Token(request) => println!("{}", token(&request, flags, config_file)?),
+    }
+    Ok(())
+}
+
+fn load(
+    flags: HashMap<&'static str, Vec<String>>,
+    config_file: Option<&Path>,
+) -> Result<Config, Faults> {
+    Config::load(given(flags, config_file))
+}
+
+fn token(
+    request: &TokenRequest,
+    flags: HashMap<&'static str, Vec<String>>,
+    config_file: Option<&Path>,
+) -> anyhow::Result<String> {
+    let secret = Config::load_token_secret(given(flags, config_file))?;
+    let TokenRequest {
+        subject,
+        roles,
+        lifetime,
+    } = request;
+    tokens::issue(&secret, subject, roles, *lifetime, clock::now_ms()).context("cannot sign")
+}
+
+fn given<'a>(
+    flags: HashMap<&'static str, Vec<String>>,
+    config_file: Option<&'a Path>,
+) -> Given<'a> {
+    Given {
+        flags,
+        config_file,
+        variable: &|name| std::env::var(name).ok(),
+        read_file: &|path| std::fs::read_to_string(path),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime.context("cannot start the runtime")
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Faults>() {
+        MISCONFIGURED
+    } else if error.is::<inkwire_server::bus::BusFault>()
+        || matches!(error.downcast_ref(), Some(ServeError::Bus(_)))
+    {
+        REDIS_UNFIT
+    } else {
+        FAILED
+    }
+}

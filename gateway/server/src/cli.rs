@@ -1,0 +1,264 @@
+//! The command line. Flags are only collected here, as texts: they are judged together with the other
+//! sources of configuration, so that all faults come at once.
+
+use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, error::ErrorKind};
+use inkwire_model::{DocumentId, Role, Subject};
+
+use crate::config::keys::{KEYS, Key, TOKEN_SECRET_FILE, Takes};
+
+/// What the process is asked to do.
+#[derive(Debug)]
+pub struct CommandLine {
+    pub action: Action,
+    /// Texts of the configuration flags that were given, by key.
+    pub flags: HashMap<&'static str, Vec<String>>,
+    pub config_file: Option<PathBuf>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    Serve,
+    Check,
+    Token(TokenRequest),
+}
+
+/// A token to be made.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    pub subject: Subject,
+    pub roles: Vec<(DocumentId, Role)>,
+    pub lifetime: Duration,
+}
+
+impl CommandLine {
+    /// Reads the arguments, the program's name first. An error prints and exits as clap does.
+    pub fn parse<I, T>(arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let matches = command().try_get_matches_from(arguments)?;
+        let (action, matches) = match matches.subcommand() {
+            Some(("check", matches)) => (Action::Check, matches),
+            Some(("token", matches)) => (Action::Token(token_request(matches)?), matches),
+            Some((_, matches)) => (Action::Serve, matches),
+            None => (Action::Serve, &matches),
+        };
+        Ok(Self {
+            action,
+            flags: KEYS.iter().filter_map(|key| given(key, matches)).collect(),
+            config_file: matches.get_one::<PathBuf>("config").cloned(),
+        })
+    }
+}
+
+fn command() -> Command {
+    let all = || {
+        KEYS.iter()
+            .filter(|key| key.is_public())
+            .map(|key| flag(key))
+    };
+    let serve = Command::new("serve").about("Run the gateway (the default)");
+    let check = Command::new("check")
+        .about("Check the configuration and Redis; exit 2 or 3 and name all faults otherwise");
+    Command::new("inkwire")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A real-time gateway: documents as ordered logs, over WebSockets")
+        .after_help(
+            "Exit codes: 0 stopped as asked, 1 failed, 2 usage or configuration, 3 Redis unfit.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .arg(config_flag())
+        .args(all())
+        .subcommand(serve.arg(config_flag()).args(all()))
+        .subcommand(check.arg(config_flag()).args(all()))
+        .subcommand(token_command())
+}
+
+fn token_command() -> Command {
+    Command::new("token")
+        .about("Print a token (HS256) for a subject and its documents")
+        .arg(config_flag())
+        .arg(flag(&TOKEN_SECRET_FILE))
+        .arg(
+            Arg::new("subject")
+                .long("subject")
+                .value_name("S")
+                .required(true)
+                .help("Who it is for"),
+        )
+        .arg(
+            Arg::new("document")
+                .long("document")
+                .value_name("D")
+                .required(true)
+                .action(ArgAction::Append)
+                .help("A document; repeat with --role"),
+        )
+        .arg(
+            Arg::new("role")
+                .long("role")
+                .value_name("R")
+                .required(true)
+                .action(ArgAction::Append)
+                .help(
+                    "The role in the document at the same place: viewer, reviewer, writer or owner",
+                ),
+        )
+        .arg(
+            Arg::new("expires_in")
+                .long("expires-in")
+                .value_name("TIME")
+                .default_value("1h")
+                .help("How long it is valid: a number and s, m, h or d"),
+        )
+}
+
+fn config_flag() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .env("INKWIRE_CONFIG")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("A TOML file with the keys below, _ for -")
+}
+
+fn flag(key: &'static Key) -> Arg {
+    let default = match key.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
+    let arg = Arg::new(key.name).long(key.flag()).help(format!(
+        "{}{default} [env: {}]",
+        key.sentence,
+        key.variable()
+    ));
+    match key.takes {
+        Takes::Text(name) => arg.value_name(name),
+        Takes::List(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Number { .. } | Takes::Secret => arg.value_name("N").allow_negative_numbers(true),
+        Takes::Switch => arg
+            .value_name("BOOL")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+    }
+}
+
+fn given(key: &Key, matches: &ArgMatches) -> Option<(&'static str, Vec<String>)> {
+    let key = KEYS.iter().find(|known| known.name == key.name)?;
+    let texts = matches.try_get_many::<String>(key.name).ok()??;
+    Some((key.name, texts.cloned().collect()))
+}
+
+fn token_request(matches: &ArgMatches) -> Result<TokenRequest, clap::Error> {
+    let refused = |text: String| command().error(ErrorKind::ValueValidation, text);
+    let texts = |name: &str| -> Vec<String> {
+        matches
+            .get_many::<String>(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    };
+    let one = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let (documents, roles) = (texts("document"), texts("role"));
+    if documents.len() != roles.len() {
+        return Err(refused(format!(
+            "{} --document and {} --role: give one role for each document",
+            documents.len(),
+            roles.len()
+        )));
+    }
+    let mut pairs = Vec::with_capacity(documents.len());
+    for (document, role) in documents.iter().zip(&roles) {
+        let document = DocumentId::parse(document).map_err(|error| refused(error.to_string()))?;
+        let role = role
+            .parse()
+            .map_err(|error: inkwire_model::InvalidRole| refused(error.to_string()))?;
+        pairs.push((document, role));
+    }
+    Ok(TokenRequest {
+        subject: Subject::parse(&one("subject")).map_err(|error| refused(error.to_string()))?,
+        roles: pairs,
+        lifetime: parse_lifetime(&one("expires_in")).map_err(refused)?,
+    })
+}
+
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time: write a number and s, m, h or d, like 1h");
+    let (number, seconds) = match text.char_indices().next_back() {
+        Some((at, 's')) => (text.get(..at), 1),
+        Some((at, 'm')) => (text.get(..at), 60),
+        Some((at, 'h')) => (text.get(..at), 3_600),
+        Some((at, 'd')) => (text.get(..at), 86_400),
+        _ => (None, 0),
+    };
+    let number: u64 = number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(wrong)?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &str) -> Result<CommandLine, clap::Error> {
+        CommandLine::parse(arguments.split(' '))
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default() {
+        for line in [
+            "inkwire --listen a --listen b --connections-max -5",
+            "inkwire serve --listen a --listen b --connections-max -5",
+        ] {
+            let parsed = parse(line).unwrap();
+            assert_eq!(parsed.action, Action::Serve);
+            assert_eq!(parsed.flags["listen"], ["a", "b"]);
+            assert_eq!(parsed.flags["connections_max"], ["-5"]);
+            assert_eq!(parsed.flags.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_switch_needs_no_value() {
+        let switch = |line| parse(line).unwrap().flags["allow_anonymous_anywhere"].clone();
+        assert_eq!(switch("inkwire --allow-anonymous-anywhere"), ["true"]);
+        assert_eq!(
+            switch("inkwire --allow-anonymous-anywhere=false"),
+            ["false"]
+        );
+    }
+
+    #[test]
+    fn a_token_has_a_role_for_each_document() {
+        let line = "inkwire token --subject alice --document a --role writer --document b/c --role viewer --expires-in 2d";
+        let Action::Token(request) = parse(line).unwrap().action else {
+            panic!("a token was asked for");
+        };
+        assert_eq!(request.roles.len(), 2);
+        assert_eq!(request.lifetime, Duration::from_secs(172_800));
+        for bad in [
+            "inkwire token --subject alice --document a --document b --role writer",
+            "inkwire token --subject alice --document a --role god",
+            "inkwire token --subject alice --document a//b --role writer",
+            "inkwire token --subject inkwire --document a --role writer",
+            "inkwire token --subject alice --document a --role writer --expires-in soon",
+            "inkwire token --document a --role writer",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The configuration: read in one place, from flags, environment and file, and either wholly valid or
+//! refused with all its faults at once.
+
+mod fault;
+mod fields;
+pub mod keys;
+mod layers;
+
+use std::{io, net::SocketAddr, path::Path, time::Duration};
+
+use inkwire_hub::OutboxLimits;
+use inkwire_model::Role;
+use inkwire_protocol::native::SessionTimes;
+use inkwire_session::{Rate, SessionLimits};
+
+pub use fault::{Fault, Faults, Source};
+pub use layers::Given;
+
+use crate::{
+    admission::{AnonymousPolicy, is_loopback},
+    origin::OriginPolicy,
+    telemetry::LogConfig,
+    tokens::TokenSecret,
+};
+use keys::Key;
+use layers::Layers;
+
+/// Everything that is configured.
+#[derive(Debug)]
+pub struct Config {
+    /// This replica's name; `None` if it is to draw one.
+    pub replica: Option<String>,
+    pub listen: ListenConfig,
+    pub admin: SocketAddr,
+    pub admission: AdmissionConfig,
+    pub websocket: WebSocketConfig,
+    pub session: SessionConfig,
+    pub outbox: OutboxLimits,
+    /// `None` for the embedded bus.
+    pub redis: Option<RedisSettings>,
+    pub log: LogConfig,
+    pub stop_timeout: Duration,
+}
+
+/// Where clients connect, and what a connection may cost before it is anything.
+#[derive(Debug, Clone)]
+pub struct ListenConfig {
+    pub addresses: Vec<SocketAddr>,
+    pub connections_max: usize,
+    pub header_bytes_max: usize,
+    pub header_read_timeout: Duration,
+}
+
+/// Who gets in.
+#[derive(Debug, Clone)]
+pub struct AdmissionConfig {
+    pub token_secret: Option<TokenSecret>,
+    pub anonymous: AnonymousPolicy,
+    pub anonymous_role: Role,
+    pub origins: OriginPolicy,
+}
+
+/// What a WebSocket may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct WebSocketConfig {
+    pub message_bytes_max: usize,
+    pub fragments_max: usize,
+    pub close_timeout: Duration,
+}
+
+/// What a session may do.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionConfig {
+    pub limits: SessionLimits,
+    pub times: SessionTimes,
+}
+
+/// The shared bus.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    pub url: RedisUrl,
+    pub ack: AckLevel,
+    pub replicas_min: u16,
+}
+
+/// A URL that may hold a password, and is never shown.
+#[derive(Clone)]
+pub struct RedisUrl(pub String);
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RedisUrl")
+    }
+}
+
+/// When an append is acknowledged (C3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AckLevel {
+    #[default]
+    Accepted,
+    Replicated,
+}
+
+impl Config {
+    /// The configuration that was given, or all that is wrong with it.
+    pub fn load(given: Given<'_>) -> Result<Self, Faults> {
+        let read_file = given.read_file;
+        let mut layers = Layers::gather(given);
+        let config = Self::assemble(&mut layers, read_file);
+        if layers.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(Faults(layers.faults))
+        }
+    }
+
+    /// Only the secret, for making tokens; that there is none is a fault here.
+    pub fn load_token_secret(given: Given<'_>) -> Result<TokenSecret, Faults> {
+        let read_file = given.read_file;
+        let mut layers = Layers::gather(given);
+        let secret = token_secret(&mut layers, read_file);
+        if secret.is_none() && layers.faults.is_empty() {
+            let variable = keys::TOKEN_SECRET.variable();
+            layers.fault(
+                &keys::TOKEN_SECRET_FILE,
+                format!("is needed, or {variable}"),
+            );
+        }
+        match secret {
+            Some(secret) if layers.faults.is_empty() => Ok(secret),
+            _ => Err(Faults(layers.faults)),
+        }
+    }
+
+    fn assemble(layers: &mut Layers, read_file: &ReadFile<'_>) -> Self {
+        let listen = ListenConfig {
+            addresses: layers.list(&keys::LISTEN, fields::address),
+            connections_max: layers.size(&keys::CONNECTIONS_MAX),
+            header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
+            header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
+        };
+        let admin = layers.text(&keys::ADMIN, fields::address);
+        Self {
+            replica: layers.text(&keys::REPLICA, fields::replica),
+            admission: admission(layers, read_file, &listen.addresses),
+            listen,
+            admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+            websocket: websocket(layers),
+            session: session(layers),
+            outbox: OutboxLimits {
+                messages_max: layers.size(&keys::OUTBOX_MESSAGES_MAX),
+                bytes_max: layers.size(&keys::OUTBOX_BYTES_MAX),
+            },
+            redis: redis(layers),
+            log: log(layers),
+            stop_timeout: duration(layers, &keys::STOP_TIMEOUT_MS),
+        }
+    }
+}
+
+type ReadFile<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
+
+fn duration(layers: &mut Layers, key: &Key) -> Duration {
+    Duration::from_millis(layers.number(key))
+}
+
+fn admission(
+    layers: &mut Layers,
+    read_file: &ReadFile<'_>,
+    addresses: &[SocketAddr],
+) -> AdmissionConfig {
+    let token_secret = token_secret(layers, read_file);
+    let anywhere = layers.switch(&keys::ALLOW_ANONYMOUS_ANYWHERE);
+    let anonymous = if anywhere {
+        AnonymousPolicy::Anywhere
+    } else if token_secret.is_none() && addresses.iter().all(|address| is_loopback(*address)) {
+        AnonymousPolicy::Loopback
+    } else {
+        AnonymousPolicy::Nowhere
+    };
+    if token_secret.is_none() && anonymous == AnonymousPolicy::Nowhere {
+        // Silence about a secret that has a fault of its own.
+        if !layers.has_fault(&[&keys::TOKEN_SECRET, &keys::TOKEN_SECRET_FILE]) {
+            let problem = "not every address is a loopback address and there is no token secret: \
+                nobody could be let in. Set token_secret_file, or allow_anonymous_anywhere";
+            layers.fault(&keys::LISTEN, problem.to_owned());
+        }
+    }
+    let anonymous_role = layers.text(&keys::ANONYMOUS_ROLE, fields::role);
+    AdmissionConfig {
+        token_secret,
+        anonymous,
+        anonymous_role: anonymous_role.unwrap_or(Role::Viewer),
+        origins: OriginPolicy::new(layers.list(&keys::ALLOW_ORIGIN, fields::origin)),
+    }
+}
+
+fn token_secret(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<TokenSecret> {
+    let parse = |text: &str| TokenSecret::parse(text).map_err(|error| error.to_string());
+    let itself = layers.text(&keys::TOKEN_SECRET, parse);
+    let from_file = layers.text(&keys::TOKEN_SECRET_FILE, |path| {
+        let text = read_file(Path::new(path))
+            .map_err(|error| format!("{path:?} cannot be read: {error}"))?;
+        parse(&text)
+    });
+    if itself.is_some() && from_file.is_some() {
+        let problem = format!(
+            "{} is set too: give one of them",
+            keys::TOKEN_SECRET.variable()
+        );
+        layers.fault(&keys::TOKEN_SECRET_FILE, problem);
+    }
+    from_file.or(itself)
+}
+
+fn websocket(layers: &mut Layers) -> WebSocketConfig {
+    WebSocketConfig {
+        message_bytes_max: layers.size(&keys::MESSAGE_BYTES_MAX),
+        fragments_max: layers.size(&keys::FRAGMENTS_MAX),
+        close_timeout: duration(layers, &keys::CLOSE_TIMEOUT_MS),
+    }
+}
+
+fn session(layers: &mut Layers) -> SessionConfig {
+    let times = SessionTimes {
+        hello_timeout_ms: layers.number(&keys::HELLO_TIMEOUT_MS),
+        heartbeat_ms: layers.number(&keys::HEARTBEAT_MS),
+        silence_timeout_ms: layers.number(&keys::SILENCE_TIMEOUT_MS),
+    };
+    if times.silence_timeout_ms < 2 * times.heartbeat_ms {
+        let problem = "is less than twice heartbeat_ms: one late answer would end a session";
+        layers.fault(&keys::SILENCE_TIMEOUT_MS, problem.to_owned());
+    }
+    SessionConfig {
+        limits: SessionLimits {
+            payload_bytes_max: layers.size(&keys::PAYLOAD_BYTES_MAX),
+            signal_bytes_max: layers.size(&keys::SIGNAL_BYTES_MAX),
+            documents_max: layers.size(&keys::DOCUMENTS_PER_SESSION_MAX),
+            appends: rate(layers, &keys::APPENDS_PER_SECOND, &keys::APPENDS_BURST),
+            bytes: rate(layers, &keys::BYTES_PER_SECOND, &keys::BYTES_BURST),
+            signals: rate(layers, &keys::SIGNALS_PER_SECOND, &keys::SIGNALS_BURST),
+            requests: rate(layers, &keys::REQUESTS_PER_SECOND, &keys::REQUESTS_BURST),
+        },
+        times,
+    }
+}
+
+fn rate(layers: &mut Layers, per_second: &Key, burst: &Key) -> Rate {
+    Rate {
+        per_second: layers.number(per_second),
+        burst: layers.number(burst),
+    }
+}
+
+fn redis(layers: &mut Layers) -> Option<RedisSettings> {
+    let url = layers.text(&keys::REDIS, |text| Ok(RedisUrl(text.to_owned())));
+    let ack = layers.text(&keys::ACK, |text| match text {
+        "accepted" => Ok(AckLevel::Accepted),
+        "replicated" => Ok(AckLevel::Replicated),
+        _ => Err(format!("{text:?} is neither accepted nor replicated")),
+    });
+    let ack = ack.unwrap_or_default();
+    let replicas_min = layers.number(&keys::REPLICAS_MIN);
+    if ack == AckLevel::Replicated && url.is_none() {
+        layers.fault(&keys::ACK, "replicated needs redis to be set".to_owned());
+    }
+    if ack == AckLevel::Replicated && replicas_min == 0 {
+        let problem = "replicated needs replicas_min to be at least 1";
+        layers.fault(&keys::ACK, problem.to_owned());
+    }
+    Some(RedisSettings {
+        url: url?,
+        ack,
+        replicas_min: u16::try_from(replicas_min).unwrap_or(u16::MAX),
+    })
+}
+
+fn log(layers: &mut Layers) -> LogConfig {
+    let filter = layers.text(&keys::LOG_FILTER, |text| {
+        let parsed = LogConfig::parse_filter(text);
+        parsed
+            .map(|_| text.to_owned())
+            .map_err(|error| format!("{text:?}: {error}"))
+    });
+    LogConfig {
+        format: layers
+            .text(&keys::LOG_FORMAT, fields::log_format)
+            .unwrap_or_default(),
+        filter: filter.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

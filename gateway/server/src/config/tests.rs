@@ -1,0 +1,192 @@
+use std::{collections::HashMap, path::PathBuf};
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A configuration's sources, without a process.
+#[derive(Default)]
+struct Sources {
+    flags: HashMap<&'static str, Vec<String>>,
+    variables: HashMap<String, String>,
+    files: HashMap<PathBuf, String>,
+}
+
+impl Sources {
+    fn flag(mut self, key: &Key, text: &str) -> Self {
+        self.flags
+            .entry(key.name)
+            .or_default()
+            .push(text.to_owned());
+        self
+    }
+
+    fn variable(mut self, key: &Key, text: &str) -> Self {
+        self.variables.insert(key.variable(), text.to_owned());
+        self
+    }
+
+    fn config(self, text: &str) -> Self {
+        self.file("inkwire.toml", text)
+    }
+
+    fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.into(), text.to_owned());
+        self
+    }
+
+    fn load(self) -> Result<Config, Faults> {
+        let path = PathBuf::from("inkwire.toml");
+        let config_file = self.files.contains_key(&path).then_some(path.as_path());
+        Config::load(Given {
+            flags: self.flags,
+            config_file,
+            variable: &|name| self.variables.get(name).cloned(),
+            read_file: &|path| {
+                let found = self.files.get(path).cloned();
+                found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            },
+        })
+    }
+
+    fn faults(self) -> Vec<String> {
+        let faults = self.load().expect_err("faults").0;
+        faults.iter().map(Fault::to_string).collect()
+    }
+}
+
+#[test]
+fn the_defaults_are_valid_and_agree_with_the_components() {
+    let config = Sources::default().load().unwrap();
+    assert_eq!(config.outbox, OutboxLimits::default());
+    assert_eq!(config.session.limits, SessionLimits::default());
+    assert_eq!(config.session.times, SessionTimes::default());
+    assert_eq!(config.listen.addresses, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.admin, "127.0.0.1:9090".parse().unwrap());
+    assert_eq!(config.admission.anonymous, AnonymousPolicy::Loopback);
+    assert!(config.redis.is_none());
+    assert!(config.replica.is_none());
+}
+
+#[test]
+fn flag_over_environment_over_file_over_default() {
+    let ports = |sources: Sources| sources.load().unwrap().listen.connections_max;
+    let key = &keys::CONNECTIONS_MAX;
+    let file = || Sources::default().config("connections_max = 3");
+    assert_eq!(ports(Sources::default()), 50_000);
+    assert_eq!(ports(file()), 3);
+    assert_eq!(ports(file().variable(key, "2")), 2);
+    assert_eq!(ports(file().variable(key, "2").flag(key, "1")), 1);
+    assert_eq!(ports(file().variable(key, "")), 3);
+}
+
+#[test]
+fn lists_are_repeated_flags_commas_or_arrays() {
+    let count = |sources: Sources| sources.load().unwrap().listen.addresses.len();
+    let key = &keys::LISTEN;
+    assert_eq!(
+        count(
+            Sources::default()
+                .flag(key, "127.0.0.1:1")
+                .flag(key, "[::1]:1")
+        ),
+        2
+    );
+    assert_eq!(
+        count(Sources::default().variable(key, "127.0.0.1:1, [::1]:1")),
+        2
+    );
+    assert_eq!(
+        count(Sources::default().config("listen = ['127.0.0.1:1', '[::1]:1']")),
+        2
+    );
+    assert_eq!(
+        count(Sources::default().config("listen = '127.0.0.1:1'")),
+        1
+    );
+}
+
+#[test]
+fn all_faults_come_at_once_with_key_and_source() {
+    let faults = Sources::default()
+        .flag(&keys::LISTEN, "8080")
+        .variable(&keys::HEARTBEAT_MS, "often")
+        .variable(&keys::LOG_FORMAT, "xml")
+        .config("outbox_byte_max = 7\nconnections_max = 0\nadmin = 1.5\ntoken_secret = 'x'\nack = 'replicated'")
+        .faults();
+    let expected = [
+        "admin (file inkwire.toml): has a value of the wrong type",
+        "outbox_byte_max (file inkwire.toml): is no key",
+        "token_secret (file inkwire.toml): may stand only in the environment, as INKWIRE_TOKEN_SECRET",
+        "listen (flag --listen): \"8080\" is no address",
+        "connections_max (file inkwire.toml): \"0\" is no whole number from 1 to 10000000",
+        "heartbeat_ms (environment INKWIRE_HEARTBEAT_MS): \"often\" is no whole number",
+        "ack (file inkwire.toml): replicated needs redis",
+        "ack (file inkwire.toml): replicated needs replicas_min",
+        "log_format (environment INKWIRE_LOG_FORMAT): \"xml\" is neither text nor json",
+    ];
+    for start in expected {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(start)),
+            "{start} in {faults:#?}"
+        );
+    }
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+}
+
+#[test]
+fn a_broken_file_does_not_hide_other_faults_or_show_its_text() {
+    let faults = Sources::default()
+        .config("admin = '127.0.0.1:1'\nredis = 'redis://:hunter2@host\n")
+        .flag(&keys::CONNECTIONS_MAX, "-1")
+        .faults();
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert!(
+        faults[0].starts_with("config (file inkwire.toml): is not TOML: line 2"),
+        "{faults:?}"
+    );
+    assert!(!faults.join(" ").contains("hunter2"));
+}
+
+#[test]
+fn secrets_come_from_one_place_and_are_never_shown() {
+    let key = &keys::TOKEN_SECRET_FILE;
+    let from_file = Sources::default()
+        .flag(key, "secret")
+        .file("secret", &format!("{SECRET}\n"));
+    let config = from_file.load().unwrap();
+    assert_eq!(
+        config.admission.token_secret,
+        TokenSecret::parse(SECRET).ok()
+    );
+    assert_eq!(config.admission.anonymous, AnonymousPolicy::Nowhere);
+
+    let both = Sources::default()
+        .flag(key, "secret")
+        .file("secret", SECRET)
+        .variable(&keys::TOKEN_SECRET, SECRET);
+    assert!(both.faults()[0].contains("INKWIRE_TOKEN_SECRET is set too"));
+
+    let faults = Sources::default()
+        .variable(&keys::TOKEN_SECRET, "hunter2")
+        .faults();
+    assert!(faults[0].contains("at least 32 bytes") && !faults[0].contains("hunter2"));
+
+    let faults = Sources::default().flag(key, "absent").faults();
+    assert!(faults[0].contains("cannot be read"), "{faults:?}");
+}
+
+#[test]
+fn anonymous_is_for_loopback_unless_forced_by_name() {
+    use AnonymousPolicy::{Anywhere, Loopback};
+    let anonymous = |sources: Sources| sources.load().map(|config| config.admission.anonymous);
+    let listen = |address| Sources::default().flag(&keys::LISTEN, address);
+    let forced = |sources: Sources| sources.flag(&keys::ALLOW_ANONYMOUS_ANYWHERE, "true");
+    assert_eq!(anonymous(listen("127.0.0.1:1")), Ok(Loopback));
+    assert_eq!(anonymous(listen("[::1]:1")), Ok(Loopback));
+    assert_eq!(anonymous(forced(listen("0.0.0.0:1"))), Ok(Anywhere));
+    assert!(anonymous(listen("0.0.0.0:1")).is_err());
+    assert!(anonymous(listen("127.0.0.1:1").flag(&keys::LISTEN, "[::]:1")).is_err());
+    let with_secret = forced(listen("127.0.0.1:1")).variable(&keys::TOKEN_SECRET, SECRET);
+    assert_eq!(anonymous(with_secret), Ok(Anywhere));
+}

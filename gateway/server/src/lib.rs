@@ -1,0 +1,26 @@
+//! The gateway as a process: configuration, admission, routes, transports, and a clean end.
+//!
+//! Everything here is about sockets, requests and the process itself; what a session says and what a
+//! document holds is decided elsewhere.
+
+pub mod admin;
+pub mod admission;
+pub mod bus;
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod health;
+pub mod in_flight;
+pub mod listener;
+pub mod origin;
+pub mod page;
+pub mod problem;
+pub mod replica;
+pub mod routes;
+pub mod serve;
+pub mod stop;
+pub mod telemetry;
+pub mod tokens;
+pub mod transport;

@@ -1,0 +1,198 @@
+//! Which pages may connect. WebSockets are not covered by the browsers' same-origin policy, so this
+//! check is the defence against other sites' pages acting with a visitor's credentials.
+
+use http::{HeaderMap, HeaderValue, Uri, header};
+
+/// An origin as browsers send it: scheme, host and, where it is not the scheme's own, port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(String);
+
+/// Why a text is no origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no origin: write scheme and host, like https://app.example.org, in lower case, without a path, and the port only if it is not the scheme's own"
+)]
+pub struct InvalidOrigin(String);
+
+impl Origin {
+    pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
+        let invalid = || InvalidOrigin(text.chars().take(100).collect());
+        let (scheme, authority) = text.split_once("://").ok_or_else(invalid)?;
+        let host_and_port = parse_authority(authority).ok_or_else(invalid)?;
+        let own_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(invalid()),
+        };
+        // An entry that no browser ever sends would silently refuse everybody.
+        if host_and_port.1 == Some(own_port) || text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(invalid());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Whose pages may connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OriginPolicy {
+    allowed: Vec<Origin>,
+}
+
+impl OriginPolicy {
+    /// With nobody allowed: only pages from the same host and port.
+    pub fn new(allowed: Vec<Origin>) -> Self {
+        Self { allowed }
+    }
+
+    /// Whether a request with these headers may connect. Without `Origin` it is no page's.
+    pub fn permits(&self, headers: &HeaderMap) -> bool {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else {
+            return true;
+        };
+        if origins.next().is_some() {
+            return false;
+        }
+        let Ok(origin) = origin.to_str() else {
+            return false;
+        };
+        if self.allowed.is_empty() {
+            is_same(origin, headers.get(header::HOST))
+        } else {
+            self.allowed.iter().any(|allowed| allowed.0 == origin)
+        }
+    }
+}
+
+/// Whether the page came from the host and port that it now asks. A proxy may have ended TLS, so the
+/// scheme says nothing but the port that goes without saying.
+fn is_same(origin: &str, host: Option<&HeaderValue>) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let own_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return false,
+    };
+    let Some((origin_host, origin_port)) = parse_authority(authority) else {
+        return false;
+    };
+    let Some((host, port)) = host.and_then(|host| parse_authority(host.to_str().ok()?)) else {
+        return false;
+    };
+    let origin_port = origin_port.unwrap_or(own_port);
+    origin_host.eq_ignore_ascii_case(&host) && origin_port == port.unwrap_or(own_port)
+}
+
+/// Host and port of an authority that has nothing else.
+pub(crate) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+    let authority: http::uri::Authority = text.parse().ok()?;
+    if text.contains('@') || authority.host().is_empty() {
+        return None;
+    }
+    let port = match text.strip_prefix(authority.host())? {
+        "" => None,
+        port => Some(port.strip_prefix(':')?.parse().ok()?),
+    };
+    // `Uri` refuses what `Authority` lets pass.
+    Uri::builder()
+        .scheme("http")
+        .authority(authority.clone())
+        .path_and_query("/")
+        .build()
+        .ok()?;
+    Some((authority.host().to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &str, origins: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        for origin in origins {
+            headers.append(header::ORIGIN, origin.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn without_a_list_only_the_same_host_and_port() {
+        let policy = OriginPolicy::default();
+        let table = [
+            ("localhost:8080", "http://localhost:8080", true),
+            ("LOCALHOST:8080", "http://localhost:8080", true),
+            ("example.org", "https://example.org", true),
+            ("example.org", "http://example.org", true),
+            ("example.org:443", "https://example.org", true),
+            ("[::1]:8080", "http://[::1]:8080", true),
+            ("localhost:8080", "http://localhost:8081", false),
+            ("localhost:8080", "http://localhost", false),
+            ("localhost:8080", "http://127.0.0.1:8080", false),
+            ("example.org", "https://example.org.evil.net", false),
+            ("example.org", "https://evil.net", false),
+            ("example.org", "https://example.org@evil.net", false),
+            ("example.org", "null", false),
+            ("example.org", "", false),
+            ("example.org", "file://example.org", false),
+        ];
+        for (host, origin, permitted) in table {
+            assert_eq!(
+                policy.permits(&headers(host, &[origin])),
+                permitted,
+                "{origin} at {host}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_list_is_exact_and_complete() {
+        let policy = OriginPolicy::new(vec![Origin::parse("https://app.example.org").unwrap()]);
+        let table = [
+            ("https://app.example.org", true),
+            ("http://app.example.org", false),
+            ("https://app.example.org:8443", false),
+            ("https://evil.app.example.org", false),
+            ("https://gateway.example.org", false),
+            ("null", false),
+        ];
+        for (origin, permitted) in table {
+            let headers = headers("gateway.example.org", &[origin]);
+            assert_eq!(policy.permits(&headers), permitted, "{origin}");
+        }
+    }
+
+    #[test]
+    fn no_origin_is_no_page_and_two_are_a_trick() {
+        let policy = OriginPolicy::default();
+        assert!(policy.permits(&headers("localhost:8080", &[])));
+        let twice = ["http://localhost:8080", "http://localhost:8080"];
+        assert!(!policy.permits(&headers("localhost:8080", &twice)));
+        assert!(!policy.permits(&{
+            let mut headers = headers("", &["http://localhost:8080"]);
+            headers.remove(header::HOST);
+            headers
+        }));
+    }
+
+    #[test]
+    fn entries_that_no_browser_sends_are_faults() {
+        for text in [
+            "app.example.org",
+            "https://app.example.org/",
+            "https://app.example.org:443",
+            "http://app.example.org:80",
+            "https://App.example.org",
+            "https://user@app.example.org",
+            "ws://app.example.org",
+            "https://",
+            "*",
+            "null",
+        ] {
+            assert!(Origin::parse(text).is_err(), "{text}");
+        }
+        assert!(Origin::parse("http://localhost:5173").is_ok());
+    }
+}

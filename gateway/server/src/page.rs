@@ -1,0 +1,30 @@
+//! The demo page, as built into the binary.
+
+use axum::{Router, response::IntoResponse, routing::get};
+use http::{HeaderValue, header};
+
+/// Its scripts and styles are its own, it may connect anywhere, and nobody may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const INDEX: &str = "<!doctype html><title>Inkwire</title><p>The page is on its way.";
+
+/// The routes of the page.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/", get(async || file("text/html; charset=utf-8", INDEX)))
+}
+
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // It changes with the binary.
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (
+        headers.map(|(name, value)| (name, HeaderValue::from_static(value))),
+        content,
+    )
+}

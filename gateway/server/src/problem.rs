@@ -1,0 +1,67 @@
+//! A failure as an HTTP answer: problem+json (RFC 9457), from the one table of codes.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use inkwire_model::Code;
+use serde_json::json;
+
+/// A refusal of a request.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of the table.
+    pub fn of(code: Code, detail: impl Into<String>) -> Self {
+        let row = code.row();
+        Self {
+            status: StatusCode::from_u16(row.http_status)
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: row.name,
+            title: row.sentence,
+            detail: detail.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A problem of HTTP itself, which no session knows.
+    pub fn of_http(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            title: status.canonical_reason().unwrap_or("Error"),
+            detail: detail.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        let content_type = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.status, body.to_string()).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

@@ -1,0 +1,269 @@
+//! A replica's life: everything is started in one place, and ended in the opposite order.
+
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use inkwire_hub::{Hub, HubConfig};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    admin,
+    admission::{Admission, AnonymousPolicy},
+    bus::{BusFault, ReplicaBus},
+    config::Config,
+    connection::HttpLimits,
+    health::Health,
+    in_flight::InFlight,
+    listener::Acceptor,
+    replica,
+    routes::{self, Gateway},
+    stop::{Stop, StopSignals},
+    transport::websocket,
+};
+
+/// Connections of the admin port.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// How often a stop looks whether appends are still on their way, and how many looks in a row have to
+/// find none: what a session handed over may not be on its way yet.
+const SETTLING_LOOK: Duration = Duration::from_millis(10);
+const SETTLED_LOOKS: u32 = 5;
+
+/// Why a replica could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot catch signals: {0}")]
+    Signals(io::Error),
+    #[error(transparent)]
+    Bus(#[from] BusFault),
+}
+
+/// Runs a replica until a signal ends it.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let mut signals = StopSignals::catch().map_err(ServeError::Signals)?;
+    let replica: Arc<str> = config
+        .replica
+        .clone()
+        .unwrap_or_else(replica::draw_name)
+        .into();
+    let public = bind_all(&config.listen.addresses).await?;
+    let admin = bind(config.admin).await?;
+    let mut running = Running::start(&config, replica.clone(), public, admin)?;
+    info!(
+        replica = &*replica,
+        version = env!("CARGO_PKG_VERSION"),
+        "started"
+    );
+    tokio::select! {
+        name = signals.received() => info!(signal = name, "stopping"),
+        fault = running.bus_fault() => {
+            running.stop(Duration::ZERO).await;
+            return Err(fault.into());
+        }
+    }
+    running.stop(config.stop_timeout).await;
+    info!("stopped");
+    Ok(())
+}
+
+/// What is running.
+struct Running {
+    health: Arc<Health>,
+    in_flight: InFlight,
+    bus: Option<ReplicaBus>,
+    stop: Stop,
+    /// Accept loops and HTTP connections.
+    http: TaskTracker,
+    sessions: TaskTracker,
+    hub_tasks: TaskTracker,
+    hub_stop: CancellationToken,
+    admin_stop: CancellationToken,
+    admin_tasks: TaskTracker,
+}
+
+impl Running {
+    fn start(
+        config: &Config,
+        replica: Arc<str>,
+        public: Vec<TcpListener>,
+        admin: TcpListener,
+    ) -> Result<Self, ServeError> {
+        let in_flight = InFlight::default();
+        let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
+        let mut started = None;
+        let make_bus = |listener| {
+            let (replica_bus, bus) = ReplicaBus::start(in_flight.listening(listener));
+            started = Some(replica_bus);
+            in_flight.counting(bus)
+        };
+        let hub = Hub::start(HubConfig::default(), make_bus, &hub_tasks, &hub_stop);
+        let running = Self {
+            health: Arc::new(Health::new(hub.clone())),
+            in_flight,
+            bus: started,
+            stop: Stop::default(),
+            http: TaskTracker::new(),
+            sessions: TaskTracker::new(),
+            hub_tasks,
+            hub_stop,
+            admin_stop: CancellationToken::new(),
+            admin_tasks: TaskTracker::new(),
+        };
+        running.listen_publicly(config, &replica, hub, public);
+        running.listen_for_admin(config, replica, admin);
+        Ok(running)
+    }
+
+    fn listen_publicly(
+        &self,
+        config: &Config,
+        replica: &Arc<str>,
+        hub: Hub,
+        listeners: Vec<TcpListener>,
+    ) {
+        if config.admission.anonymous == AnonymousPolicy::Anywhere {
+            warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
+        }
+        let gateway = Gateway {
+            admission: Arc::new(Admission::new(&config.admission, config.session, replica)),
+            websocket: websocket::Shared {
+                hub,
+                config: config.websocket,
+                outbox: config.outbox,
+                stop: self.stop.clone(),
+            },
+            sessions: self.sessions.clone(),
+        };
+        let acceptor = Acceptor {
+            router: routes::router(gateway),
+            limits: http_limits(config),
+            slots: Arc::new(Semaphore::new(config.listen.connections_max)),
+            tasks: self.http.clone(),
+            stop: self.stop.settling.clone(),
+        };
+        for listener in listeners {
+            log_address(&listener, "listening");
+            self.http.spawn(acceptor.clone().run(listener));
+        }
+    }
+
+    fn listen_for_admin(&self, config: &Config, replica: Arc<str>, listener: TcpListener) {
+        log_address(&listener, "admin port open");
+        let state = admin::AdminState {
+            health: self.health.clone(),
+            replica,
+        };
+        let acceptor = Acceptor {
+            router: admin::router(state),
+            limits: http_limits(config),
+            slots: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
+            tasks: self.admin_tasks.clone(),
+            stop: self.admin_stop.clone(),
+        };
+        self.admin_tasks.spawn(acceptor.run(listener));
+    }
+
+    /// Resolves if the bus can never be used.
+    async fn bus_fault(&mut self) -> BusFault {
+        match &mut self.bus {
+            Some(bus) => bus.fault().await,
+            None => pending().await,
+        }
+    }
+
+    /// Ends everything: what was appended is acknowledged, then sessions close, then the hub stops.
+    /// Each step goes on when `within` has passed.
+    async fn stop(self, within: Duration) {
+        let end = Instant::now() + within;
+        self.health.stop();
+        self.stop.settling.cancel();
+        if timeout_at(end, self.settled()).await.is_err() {
+            warn!(
+                calls = self.in_flight.count(),
+                "appends are still on their way"
+            );
+        }
+        self.stop.closing.cancel();
+        self.sessions.close();
+        self.http.close();
+        let ended = async {
+            self.sessions.wait().await;
+            self.http.wait().await;
+        };
+        if timeout_at(end, ended).await.is_err() {
+            warn!(
+                sessions = self.sessions.len(),
+                "sessions did not end in time"
+            );
+        }
+        self.hub_stop.cancel();
+        self.admin_stop.cancel();
+        self.hub_tasks.close();
+        self.admin_tasks.close();
+        let ended = async {
+            self.hub_tasks.wait().await;
+            self.admin_tasks.wait().await;
+        };
+        if timeout_at(end.max(Instant::now() + STOP_MIN), ended)
+            .await
+            .is_err()
+        {
+            warn!("the hub did not end in time");
+        }
+        if let Some(bus) = self.bus {
+            bus.close().await;
+        }
+    }
+
+    async fn settled(&self) {
+        let mut quiet = 0;
+        while quiet < SETTLED_LOOKS {
+            sleep(SETTLING_LOOK).await;
+            quiet = if self.in_flight.count() == 0 {
+                quiet + 1
+            } else {
+                0
+            };
+        }
+    }
+}
+
+/// What the hub gets to end in, however short the configured time is.
+const STOP_MIN: Duration = Duration::from_secs(1);
+
+fn http_limits(config: &Config) -> HttpLimits {
+    HttpLimits {
+        header_bytes_max: config.listen.header_bytes_max,
+        header_read_timeout: config.listen.header_read_timeout,
+    }
+}
+
+fn log_address(listener: &TcpListener, what: &str) {
+    match listener.local_addr() {
+        Ok(address) => info!(%address, "{what}"),
+        Err(error) => warn!(%error, "{what}, on an unknown address"),
+    }
+}
+
+async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        listeners.push(bind(*address).await?);
+    }
+    Ok(listeners)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| ServeError::Listen { address, source })
+}

@@ -1,0 +1,287 @@
+//! One WebSocket's task: it decides what happened and tells the session. It holds no buffer while the
+//! connection is idle, reads nothing while the hub cannot take more, and never delays a delivery:
+//! those go from the hub's tasks straight to the socket.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use inkwire_hub::{Hub, Outbox, OutboxLimits, Priority};
+use inkwire_model::{Code, UnixMillis};
+use inkwire_protocol::{
+    native::Encoding,
+    websocket::{self, CloseFrame, Decoder, DecoderLimits, Message},
+};
+use inkwire_session::{
+    SessionContext,
+    native::{Framing, NativeSession, farewell},
+};
+use tokio::{
+    net::{TcpStream, tcp::OwnedReadHalf},
+    time::sleep_until,
+};
+
+use super::{SocketWire, buffer};
+use crate::{clock, config::WebSocketConfig, stop::Stop};
+
+/// The close code of a client that gave none.
+const NO_CODE: u16 = 0;
+
+/// When nothing is due.
+const FAR: Duration = Duration::from_secs(3_600);
+
+/// What the handshake agreed on.
+pub struct Agreed {
+    pub context: Arc<SessionContext>,
+    pub encoding: Encoding,
+    /// The token of the `Authorization` header.
+    pub header_token: Option<String>,
+}
+
+/// What every WebSocket of this replica shares.
+#[derive(Clone)]
+pub struct Shared {
+    pub hub: Hub,
+    pub config: WebSocketConfig,
+    pub outbox: OutboxLimits,
+    pub stop: Stop,
+}
+
+/// Serves an upgraded connection until it ends; `read_before` came behind the handshake.
+pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: Shared) {
+    let (half, write_half) = stream.into_split();
+    let outbox = Arc::new(Outbox::new(
+        SocketWire::new(write_half),
+        shared.outbox,
+        farewell(agreed.encoding, Framing::WebSocket),
+    ));
+    let session = NativeSession::open(
+        agreed.context,
+        agreed.encoding,
+        Framing::WebSocket,
+        outbox.clone(),
+        agreed.header_token,
+        Instant::now(),
+    );
+    let mut driver = Driver {
+        half,
+        kept: BytesMut::from(read_before),
+        decoder: Decoder::new(DecoderLimits {
+            message_bytes_max: shared.config.message_bytes_max,
+            fragments_max: shared.config.fragments_max,
+        }),
+        encoding: agreed.encoding,
+        session,
+        outbox,
+        hub: shared.hub,
+        close_timeout: shared.config.close_timeout,
+        phase: Phase::Open,
+    };
+    driver.run(shared.stop).await;
+    // What a vanished session still has to tell the hub.
+    driver.follow().await;
+    // The hub's members may hold the socket a little longer.
+    driver.outbox.wire().cut();
+}
+
+struct Driver {
+    half: OwnedReadHalf,
+    /// What was read and not decoded: the beginning of a frame.
+    kept: BytesMut,
+    decoder: Decoder,
+    encoding: Encoding,
+    session: NativeSession<SocketWire>,
+    outbox: Arc<Outbox<SocketWire>>,
+    hub: Hub,
+    close_timeout: Duration,
+    phase: Phase,
+}
+
+/// How far the connection's end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The replica stops: nothing more is read, what is on its way is still acknowledged.
+    Settling,
+    /// Both sides are to have said goodbye by then; what comes is dropped.
+    Closing {
+        until: Instant,
+        peer_closed: bool,
+    },
+    Over,
+}
+
+/// What happened.
+enum Event {
+    Read(io::Result<usize>),
+    Writable(io::Result<()>),
+    /// The outbox wants something: a look at it tells what.
+    Outbox,
+    Deadline,
+    Settle,
+    Close,
+}
+
+impl Driver {
+    async fn run(&mut self, stop: Stop) {
+        let mut armed = self.deadline();
+        let mut timer = pin!(sleep_until(armed.into()));
+        let mut settle = pin!(stop.settling.cancelled());
+        let mut close = pin!(stop.closing.cancelled());
+        // What came right behind the handshake is not announced by the socket.
+        self.decode();
+        self.follow().await;
+        while self.phase != Phase::Over {
+            let deadline = self.deadline();
+            // A later deadline waits for the timer to fire: most of them move with every message.
+            if deadline < armed {
+                armed = deadline;
+                timer.as_mut().reset(armed.into());
+            }
+            let is_serving = matches!(self.phase, Phase::Open | Phase::Settling);
+            let event = tokio::select! {
+                biased;
+                () = &mut close, if is_serving => Event::Close,
+                () = &mut settle, if self.phase == Phase::Open => Event::Settle,
+                () = self.outbox.attention() => Event::Outbox,
+                ready = self.outbox.wire().writable(), if self.outbox.is_blocked() => {
+                    Event::Writable(ready)
+                }
+                read = poll_fn(|context| {
+                    buffer::poll_read(&mut self.half, &mut self.kept, context)
+                }), if self.phase != Phase::Settling => Event::Read(read),
+                () = &mut timer => Event::Deadline,
+            };
+            match event {
+                Event::Read(Ok(0) | Err(_)) | Event::Writable(Err(_)) => self.vanish(),
+                Event::Read(Ok(_)) => self.decode(),
+                Event::Writable(Ok(())) => self.outbox.resume(),
+                Event::Outbox => {}
+                Event::Deadline => {
+                    self.meet_deadline();
+                    armed = self.deadline();
+                    timer.as_mut().reset(armed.into());
+                }
+                Event::Settle => self.phase = Phase::Settling,
+                Event::Close => self.session.close(Code::GoingAway, "this replica stops"),
+            }
+            self.follow().await;
+        }
+    }
+
+    /// Feeds the session with every whole message that was read.
+    fn decode(&mut self) {
+        let (now, wall_ms) = (Instant::now(), clock::now_ms());
+        loop {
+            match self.decoder.decode(&mut self.kept) {
+                Ok(None) => break,
+                Ok(Some(message)) => self.hear(message, now, wall_ms),
+                Err(violation) => {
+                    self.session.close(violation.code(), &violation.to_string());
+                }
+            }
+        }
+        buffer::give_back(&mut self.kept);
+    }
+
+    fn hear(&mut self, message: Message, now: Instant, wall_ms: UnixMillis) {
+        match (message, self.encoding) {
+            (Message::Close(frame), _) => self.hear_close(frame),
+            _ if self.phase != Phase::Open || self.session.is_closing() => {}
+            (Message::Text(payload), Encoding::Json)
+            | (Message::Binary(payload), Encoding::MessagePack) => {
+                self.session.receive(&payload, now, wall_ms);
+            }
+            (Message::Text(_), Encoding::MessagePack) => {
+                let detail = "with this sub-protocol packets come as binary messages";
+                self.session.close(Code::Malformed, detail);
+            }
+            (Message::Binary(_), Encoding::Json) => {
+                let detail = "with this sub-protocol packets come as text messages";
+                self.session.close(Code::Malformed, detail);
+            }
+            (Message::Ping(payload), _) => {
+                self.session.heard(now);
+                self.say(websocket::pong(&payload));
+            }
+            (Message::Pong(_), _) => self.session.heard(now),
+        }
+    }
+
+    fn hear_close(&mut self, frame: Option<CloseFrame>) {
+        if self.outbox.closing().is_none() {
+            // First of all, so that no delivery follows the echo.
+            self.session.leave_all();
+            let code = frame.map_or(NO_CODE, |frame| frame.code);
+            self.say(websocket::close(code, ""));
+        }
+        self.phase = Phase::Closing {
+            until: Instant::now() + self.close_timeout,
+            peer_closed: true,
+        };
+    }
+
+    fn say(&self, bytes: Bytes) {
+        if self.outbox.push(Priority::Message, bytes) {
+            self.outbox.flush();
+        }
+    }
+
+    /// The other side is gone without a word.
+    fn vanish(&mut self) {
+        self.session.leave_all();
+        self.phase = Phase::Over;
+    }
+
+    /// Brings what the last event led to where it belongs.
+    async fn follow(&mut self) {
+        self.session.flush();
+        let is_closing = self.outbox.closing().is_some();
+        if is_closing {
+            // The hub may have closed it: then the session does not know yet.
+            self.session.leave_all();
+        }
+        for (document, command) in self.session.take_commands() {
+            // An error says that the hub has stopped: nothing is left to be told.
+            if self.hub.send(&document, command).await.is_err() {
+                break;
+            }
+        }
+        self.phase = match self.phase {
+            Phase::Open | Phase::Settling if is_closing => Phase::Closing {
+                until: Instant::now() + self.close_timeout,
+                peer_closed: false,
+            },
+            Phase::Open | Phase::Settling if self.outbox.is_finished() => {
+                self.session.leave_all();
+                Phase::Over
+            }
+            Phase::Closing {
+                peer_closed: true, ..
+            } if self.outbox.depth().0 == 0 => Phase::Over,
+            phase => phase,
+        };
+    }
+
+    fn deadline(&self) -> Instant {
+        let deadline = match self.phase {
+            Phase::Closing { until, .. } => Some(until),
+            Phase::Open | Phase::Settling | Phase::Over => self.session.next_deadline(),
+        };
+        deadline.unwrap_or_else(|| Instant::now() + FAR)
+    }
+
+    fn meet_deadline(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Closing { until, .. } if until <= now => self.phase = Phase::Over,
+            Phase::Closing { .. } | Phase::Over => {}
+            Phase::Open | Phase::Settling => self.session.handle_deadline(now, clock::now_ms()),
+        }
+    }
+}

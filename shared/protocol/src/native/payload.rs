@@ -37,8 +37,37 @@ pub(super) fn outgoing<'a>(content_type: &ContentType, payload: &'a [u8]) -> Out
     }
 }
 
-/// Reads a payload and its type, whichever field it stands in.
-pub(super) fn incoming(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
+/// Reads a payload that is in a log, whichever field it stands in.
+pub(super) fn logged(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
+    let (content_type, payload, _) = choose(fields)?;
+    Ok((content_type, payload))
+}
+
+/// Reads a payload that a client sends. What calls itself JSON and is not is refused, here alone: a
+/// reader takes what the log has.
+pub(super) fn sent(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
+    let (content_type, payload, form) = choose(fields)?;
+    let holds = form == Form::JsonValue
+        || !is_json(&content_type)
+        || std::str::from_utf8(&payload).is_ok_and(is_json_value);
+    if holds {
+        Ok((content_type, payload))
+    } else {
+        Err(Fault::invalid(format!(
+            "the content_type is {content_type} and the payload is not JSON"
+        )))
+    }
+}
+
+/// What is known of a payload by the field it stood in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// It was parsed along with the packet.
+    JsonValue,
+    Unknown,
+}
+
+fn choose(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes, Form), Fault> {
     let PayloadFields {
         payload,
         text,
@@ -59,14 +88,17 @@ pub(super) fn incoming(fields: PayloadFields<'_, '_>) -> Result<(ContentType, By
                      {content_type}: use `text` or `base64`"
                 )));
             }
-            Ok((content_type, Bytes::copy_from_slice(json.as_bytes())))
+            let payload = Bytes::copy_from_slice(json.as_bytes());
+            Ok((content_type, payload, Form::JsonValue))
         }
         (GivenPayload::Bytes(bytes), None, None) => {
-            Ok((or_default(BYTES_DEFAULT)?, Bytes::copy_from_slice(bytes)))
+            let payload = Bytes::copy_from_slice(bytes);
+            Ok((or_default(BYTES_DEFAULT)?, payload, Form::Unknown))
         }
         (GivenPayload::Absent, Some(text), None) => Ok((
             or_default(TEXT_DEFAULT)?,
             Bytes::copy_from_slice(text.as_bytes()),
+            Form::Unknown,
         )),
         (GivenPayload::Absent, None, Some(base64)) => {
             let bytes = STANDARD.decode(base64).map_err(|e| {
@@ -74,7 +106,7 @@ pub(super) fn incoming(fields: PayloadFields<'_, '_>) -> Result<(ContentType, By
                     "the field `base64` is not padded standard Base64: {e}"
                 ))
             })?;
-            Ok((or_default(BYTES_DEFAULT)?, bytes.into()))
+            Ok((or_default(BYTES_DEFAULT)?, bytes.into(), Form::Unknown))
         }
         (GivenPayload::WrongType, ..) => {
             Err(Fault::invalid("the field `payload` is to be of type bin"))
@@ -82,20 +114,6 @@ pub(super) fn incoming(fields: PayloadFields<'_, '_>) -> Result<(ContentType, By
         _ => Err(Fault::invalid(
             "give exactly one of the fields `payload`, `text` and `base64`",
         )),
-    }
-}
-
-/// Refuses what calls itself JSON and is not. Only a sender is asked: a reader takes what the log has.
-pub(super) fn checked(
-    (content_type, payload): (ContentType, Bytes),
-) -> Result<(ContentType, Bytes), Fault> {
-    let holds = !is_json(&content_type) || std::str::from_utf8(&payload).is_ok_and(is_json_value);
-    if holds {
-        Ok((content_type, payload))
-    } else {
-        Err(Fault::invalid(format!(
-            "the content_type is {content_type} and the payload is not JSON"
-        )))
     }
 }
 

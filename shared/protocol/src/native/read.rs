@@ -70,7 +70,7 @@ fn client_packet<'a, P: PayloadField<'a>>(
 ) -> Result<ClientPacket, Fault> {
     let document = || field!(fields.document).required(document);
     let subject = || field!(fields.subject).required(subject);
-    let payload = || payload::checked(payload::incoming(payload_fields!(fields))?);
+    let payload = || payload::sent(payload_fields!(fields));
     Ok(match packet_type(field!(fields.r#type))? {
         "hello" => ClientPacket::Hello {
             token: field!(fields.token).text()?.map(str::to_owned),
@@ -130,7 +130,7 @@ fn server_packet<'a, P: PayloadField<'a>>(
     let here = || field!(fields.position).required(position);
     let author = || field!(fields.subject).required(author);
     let seq = || field!(fields.client_seq).required(client_seq);
-    let payload = || payload::incoming(payload_fields!(fields));
+    let payload = || payload::logged(payload_fields!(fields));
     Ok(match packet_type(field!(fields.r#type))? {
         "welcome" => ServerPacket::Welcome {
             session: field!(fields.session).required(|f| f.text())?.into(),
@@ -295,7 +295,7 @@ fn row<'a, P: PayloadField<'a>>(
 fn nested_snapshot<'a, P: PayloadField<'a>>(
     fields: &SnapshotFields<'a, P>,
 ) -> Result<Arc<Snapshot>, Fault> {
-    let (content_type, payload) = payload::incoming(payload_fields!(fields))?;
+    let (content_type, payload) = payload::logged(payload_fields!(fields))?;
     Ok(Arc::new(Snapshot {
         position: field!(fields.position).required(position)?,
         content_type,

@@ -23,6 +23,7 @@ fn json_faults() {
         (r#"{"type":"ping"} {}"#, Code::Malformed),
         (r#"{"type":"ping","type":"ping"}"#, Code::Malformed),
         (r#"{"type":"ping",}"#, Code::Malformed),
+        (r#"{"type":"hello","token":"\ud83d"}"#, Code::Malformed),
         (r#"{"type":"append","payload":[1,}"#, Code::Malformed),
         ("{}", Code::UnknownPacket),
         (r#"{"type":7}"#, Code::UnknownPacket),
@@ -163,6 +164,7 @@ fn payloads_keep_their_bytes() {
             &b"[1, 2.50,\"\\u00e9\"]"[..],
         ),
         (r#""payload":null"#, "application/json", b"null"),
+        (r#""payload":"\ud83d""#, "application/json", b"\"\\ud83d\""),
         (
             r#""payload":{},"content_type":"application/x+json""#,
             "application/x+json",

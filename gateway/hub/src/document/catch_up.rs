@@ -14,7 +14,6 @@ use super::{
     Document, Effects, Reading, Subscription,
     member::{Member, Phase},
     recent::Recent,
-    timers::Timers,
 };
 use crate::{Carried, Delivery, Join, MemberKey};
 
@@ -64,7 +63,10 @@ impl<M> Document<M> {
             return;
         }
         if self.subscription != Subscription::Confirmed {
-            self.tell_waiting(now, fx);
+            let waits = |m: &Member<M>| m.phase == Phase::Waiting && !m.told_waiting;
+            if self.timers.subscription.is_none() && self.members.iter().any(waits) {
+                self.timers.subscription = self.after_retry(now);
+            }
             return;
         }
         let mut groups: HashMap<(ReadFrom, bool), Vec<(MemberKey, Asker)>> = HashMap::new();
@@ -94,18 +96,8 @@ impl<M> Document<M> {
         }
     }
 
-    /// When the subscription is not confirmed for a while, those who wait are told, once.
-    fn tell_waiting(&mut self, now: Instant, fx: &mut impl Effects<M>) {
-        if !Timers::due(&mut self.timers.subscription, now) {
-            let waits = self
-                .members
-                .iter()
-                .any(|m| m.phase == Phase::Waiting && !m.told_waiting);
-            if waits && self.timers.subscription.is_none() {
-                self.timers.subscription = self.after_retry(now);
-            }
-            return;
-        }
+    /// The subscription is not confirmed for a while: those who wait are told, once.
+    pub(super) fn tell_waiting(&mut self, fx: &mut impl Effects<M>) {
         for member in self
             .members
             .iter_mut()

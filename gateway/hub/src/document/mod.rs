@@ -31,6 +31,9 @@ mod recent;
 mod timers;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -264,12 +267,15 @@ impl<M> Document<M> {
         self.timers.next()
     }
 
-    /// Time has come. Call [`settle`](Self::settle) afterwards, as after any event.
+    /// Time has come; every timer that is due is cleared. Call [`settle`](Self::settle) afterwards, as after any event.
     pub fn tick(&mut self, now: Instant, fx: &mut impl Effects<M>) {
         self.tick_order(now, fx);
         self.tick_acknowledged(now, fx);
         Timers::due(&mut self.timers.rows, now);
         Timers::due(&mut self.timers.pages, now);
+        if Timers::due(&mut self.timers.subscription, now) {
+            self.tell_waiting(fx);
+        }
         if Timers::due(&mut self.timers.room, now) {
             self.wake_those_with_room(now, fx);
         }

@@ -1,0 +1,7 @@
+//! Transcripts: what happens on the bus, and what each member is told.
+
+mod joining;
+mod order;
+mod rig;
+mod schedules;
+mod writing;

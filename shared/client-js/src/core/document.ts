@@ -17,7 +17,7 @@ import type { Payload } from './payload.js';
 import { formatPosition, isSamePosition, nextPosition, type Position } from './position.js';
 import { digestOf } from './digest.js';
 import type { ClientRow } from './row.js';
-import { Writer, WRITER_LIMITS, type LostRange, type OwnEntry, type WriterLimits } from './writer.js';
+import { Writer, WRITER_LIMITS, type LostRange, type OwnEntry, type Verdict, type WriterLimits } from './writer.js';
 
 /** Every append carries a deadline of 5 s at the log; the rest is for the clocks' rounding. */
 const NOTHING_LANDS_AFTER_MS = 5_500;
@@ -269,8 +269,7 @@ export class DocumentCore {
     if (!writer) return;
     switch (this.#renewal?.step) {
       case undefined:
-        if (writer.rewind(row, now, this.#rewrite) === 'new_client') this.#renew();
-        return;
+        return this.#heed(writer.rewind(row, now, this.#rewrite), now);
       case 'quiesce':
         return;
       case 'settle': {
@@ -282,7 +281,7 @@ export class DocumentCore {
       }
       case 'adopt':
         this.#renewal = undefined;
-        if (writer.rewind(row, now, this.#rewrite) === 'new_client') this.#renew();
+        this.#heed(writer.rewind(row, now, this.#rewrite), now);
     }
   }
 
@@ -353,18 +352,18 @@ export class DocumentCore {
     const own = clientSeq === undefined ? undefined : writer.at(clientSeq);
     switch (nack.code) {
       case 'gap':
-        this.#heed(writer.gap(nack.expected, nack.row, now, this.#rewrite));
+        this.#heed(writer.gap(nack.expected, nack.row, now, this.#rewrite), now);
         break;
       case 'unknown_client':
-        this.#heed(writer.rewind(undefined, now, this.#rewrite));
+        this.#heed(writer.rewind(undefined, now, this.#rewrite), now);
         break;
       case 'client_conflict':
-        this.#heed(clientSeq === undefined ? 'new_client' : writer.conflict(clientSeq, nack.row));
+        this.#heed(clientSeq === undefined ? 'new_client' : writer.conflict(clientSeq, nack.row), now);
         break;
       case 'throttled':
       case 'unavailable':
       case 'log_full':
-        if (clientSeq !== undefined) writer.retreat(clientSeq);
+        if (clientSeq !== undefined) this.#heed(writer.retreat(clientSeq), now);
         this.#pausedUntil = now + Math.max('afterMs' in nack ? nack.afterMs : 1_000, 1) + this.#pauses.next();
         break;
       case 'revoked':
@@ -376,7 +375,7 @@ export class DocumentCore {
         if (clientSeq === undefined || !this.#link) break;
         const refused = writer.refuse(clientSeq, this.#link.number);
         this.#emit('nack', { own: refused?.entry, nack, isRetried: false });
-        if (refused) this.#heed(refused.verdict);
+        if (refused) this.#heed(refused.verdict, now);
         return this.pump(now);
       }
     }
@@ -384,8 +383,9 @@ export class DocumentCore {
     this.pump(now);
   }
 
-  #heed(verdict: 'continue' | 'new_client'): void {
+  #heed(verdict: Verdict, now: number): void {
     if (verdict === 'new_client') this.#renew();
+    else if (verdict === 'rejoin') this.#rejoin(now);
   }
 
   // --- ends

@@ -64,7 +64,11 @@ export interface LostRange {
 }
 
 /** What a reading of the row leads to. */
-export type Verdict = 'continue' | 'new_client';
+export type Verdict =
+  | 'continue'
+  /** The gateway waits for a number that is acknowledged and no longer held: join again. */
+  | 'rejoin'
+  | 'new_client';
 
 /** May give an entry of the lost tail another wording before it is sent again. */
 export type Rewrite = (entry: OwnEntry) => Payload | undefined;
@@ -172,29 +176,22 @@ export class Writer {
 
   /** Forgets acknowledged entries that were kept long enough, oldest first. */
   retain(now: number): void {
-    for (;;) {
-      const oldest = this.#held[0];
-      if (oldest?.acknowledgedAt === undefined || oldest.number > this.#acknowledged) return;
+    for (let oldest = this.#oldestSettled; oldest; oldest = this.#oldestSettled) {
       const isOver = this.#retainedBytes > this.#limits.retainedBytesMax;
-      if (!isOver && now - oldest.acknowledgedAt < this.#limits.retainedMs) return;
-      this.#retainedBytes -= oldest.payload.byteLength;
-      this.#held.shift();
+      if (!isOver && now < (oldest.acknowledgedAt ?? now) + this.#limits.retainedMs) return;
+      this.#forgetOldest();
     }
   }
 
   /** When `retain` has something to do again. */
   get retainsUntil(): number | undefined {
-    const oldest = this.#held[0];
-    if (oldest?.acknowledgedAt === undefined || oldest.number > this.#acknowledged) return undefined;
-    return oldest.acknowledgedAt + this.#limits.retainedMs;
+    const since = this.#oldestSettled?.acknowledgedAt;
+    return since === undefined ? undefined : since + this.#limits.retainedMs;
   }
 
   /** The document was deleted: what was acknowledged does not come back. */
   forgetAcknowledged(): void {
-    while (this.#held[0]?.acknowledgedAt !== undefined && this.#held[0].number <= this.#acknowledged) {
-      this.#retainedBytes -= this.#held[0].payload.byteLength;
-      this.#held.shift();
-    }
+    while (this.#oldestSettled) this.#forgetOldest();
   }
 
   /** The link is gone: what was sent on it and not acknowledged is unknown. */
@@ -250,13 +247,14 @@ export class Writer {
   /** The log holds other content under this number. */
   conflict(clientSeq: number, row: ClientRow | undefined): Verdict {
     if (!row || rowDigest(row, clientSeq) === undefined || !this.#agreesWith(row)) return 'new_client';
-    this.retreat(clientSeq);
-    return 'continue';
+    return this.retreat(clientSeq);
   }
 
   /** A refusal that passes: the number goes out again later, and what followed it too. */
-  retreat(clientSeq: number): void {
+  retreat(clientSeq: number): Verdict {
+    if (clientSeq < this.#firstHeld) return 'rejoin';
     this.#sent = Math.min(this.#sent, clientSeq - 1);
+    return 'continue';
   }
 
   /**
@@ -437,6 +435,18 @@ export class Writer {
       else this.#retainedBytes += entry.payload.byteLength;
     });
     this.#next = kept.length + 1;
+  }
+
+  /** The oldest entry that is only kept for the case that a failover lost it. */
+  get #oldestSettled(): Held | undefined {
+    const oldest = this.#held[0];
+    const isSettled = oldest?.acknowledgedAt !== undefined && oldest.number <= Math.min(this.#acknowledged, this.#sent);
+    return isSettled ? oldest : undefined;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#held.shift();
+    this.#retainedBytes -= oldest?.payload.byteLength ?? 0;
   }
 
   get #firstHeld(): number {

@@ -1,1 +1,10 @@
+//! What the load tool and the tests share: editing histories, and the texts they make.
 
+mod generate;
+mod history;
+mod text;
+mod timestamp;
+
+pub use generate::generate;
+pub use history::{History, HistoryError, Patch, Transaction};
+pub use text::{OutOfRange, Text};

@@ -66,6 +66,7 @@ macro_rules! codes {
 }
 
 codes! {
+    BadHandshake         "bad_handshake"         400 0    Corrected "This is no WebSocket handshake that can be accepted; 426 for another version than 13.";
     Malformed            "malformed"             400 1002 Corrected "The frame could not be parsed.";
     BadText              "bad_text"              400 1007 Corrected "A text message was not UTF-8.";
     UnexpectedFrame      "unexpected_frame"      400 1002 Corrected "This frame may not come now; a session begins with hello.";

@@ -1,1 +1,32 @@
+//! The [`Bus`](inkwire_bus::Bus) over Redis 7: one atomic function for each append, announcements by
+//! sharded pub/sub.
+//!
+//! Invariants: no command is sent twice by this crate; an unknown outcome is told as unknown; nothing
+//! that comes from Redis blocks on whoever listens; every key is named in `keys.rs` and touched by the
+//! functions in `lua/` alone.
 
+mod append_call;
+mod appender;
+mod bus;
+mod config;
+mod connection;
+mod fitness;
+mod functions;
+mod gather;
+mod keys;
+mod link;
+mod read_call;
+mod reader;
+mod record;
+mod row;
+mod signal_message;
+mod subscriber;
+
+pub use bus::{RedisBus, StartError, check};
+pub use config::{AckLevel, InvalidConfig, RedisConfig};
+pub use fitness::{CheckError, Fitness, Unfit};
+pub use keys::InvalidPrefix;
+pub use link::Health;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+
+-- C6: one page of a log with the head and where the askers stand, all at one moment.
+--
+-- keys: state, log
+-- args: a head: most entries (4 bytes) and bytes (4) of the page, number of fields (2), hash(0) of a
+--       new log (16); the resume point, empty for the start; then the fields of state that are wanted,
+--       `position` and `base` first.
+-- reply: 'c' if the page continues the resume point, 't' if that is trimmed, 'd' if it diverged;
+--       the position after which the page begins; the head; its records in one string; then the other
+--       fields that were asked for, empty where there is none.
+
+-- Few at first, since entries may be large; then as many as the bytes so far let one expect.
+local CHUNK_FIRST = 16
+
+local function holds(log, from, seq)
+  local id = seq .. '-0'
+  local found = call('XRANGE', log, id, id)[1]
+  return found and sub(found[2][2], 1, #from) == from
+end
+
+local function page(log, seq, entries_max, bytes_max)
+  local records, n, bytes, chunk = {}, 0, 0, CHUNK_FIRST
+  while n < entries_max do
+    local want = min(chunk, entries_max - n)
+    local found = call('XRANGE', log, seq + n + 1 .. '-0', '+', 'COUNT', want)
+    for i = 1, #found do
+      local record = found[i][2][2]
+      if n > 0 and bytes + #record > bytes_max then
+        return records
+      end
+      n = n + 1
+      records[n] = record
+      bytes = bytes + #record
+    end
+    if #found < want then
+      return records
+    end
+    chunk = max(1, floor((bytes_max - bytes) * n / max(bytes, 1)))
+  end
+  return records
+end
+
+local function read(keys, args)
+  bind()
+  local entries_max, bytes_max, fields, hash0 = decode('>I4I4I2c16', args[1])
+  local from = args[2]
+  local state = call('HMGET', keys[1], unpack(args, 3, fields + 2))
+  local head, base = state[1], state[2]
+  if not head then
+    head = create(keys[1], keys[2], hash0)
+    base = head
+  end
+
+  local kind, after = 'c', base
+  if from ~= '' and from ~= base then
+    local seq = seq_of(from)
+    if from == head or (seq > seq_of(base) and seq < seq_of(head) and holds(keys[2], from, seq)) then
+      after = from
+    else
+      kind = seq < seq_of(base) and 't' or 'd'
+    end
+  end
+
+  local reply = { kind, after, head, '' }
+  if after ~= head then
+    reply[4] = concat(page(keys[2], seq_of(after), max(1, entries_max), bytes_max))
+  end
+  for i = 3, fields do
+    reply[i + 2] = state[i] or ''
+  end
+  return reply
+end
+
+redis.register_function('@LIBRARY@_read', read)

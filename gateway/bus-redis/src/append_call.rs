@@ -1,0 +1,238 @@
+//! One call of the append function: typed arguments in, typed outcomes out (C1).
+//!
+//! A call may carry several appends of one document; what one of them was refused does not touch
+//! the others, whether or not they happened to share a call.
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use fred::types::Value;
+use inkwire_bus::{Append, AppendOutcome, Refusal, Ticket};
+use inkwire_model::{ClientId, DocumentId, NewEntry};
+
+use crate::{functions::LIBRARY, keys::Keys, record, row};
+
+/// Most fields of the state that one call may name: Lua's stack holds no more than 8,000 values.
+const FIELDS_MAX: usize = 3_000;
+
+/// What a call says besides its entries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// By the clock of Redis, since 1970.
+    pub(crate) deadline: Duration,
+    pub(crate) log_entries_max: u32,
+    pub(crate) row_kept_s: u32,
+    /// `hash(0)`, should the document be new.
+    pub(crate) hash0: [u8; 8],
+}
+
+/// Appends of one document on their way.
+#[derive(Debug)]
+pub(crate) struct AppendCall {
+    pub(crate) document: DocumentId,
+    /// Which appends share the call, and how many entries each has.
+    pub(crate) parts: Vec<(Ticket, usize)>,
+    pub(crate) bytes: usize,
+    pub(crate) args: Vec<Value>,
+}
+
+/// The reply has a form that the function never gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the function's reply has an unknown form")]
+pub(crate) struct BadReply;
+
+/// More clients in one append than a call can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an append has entries of more than {FIELDS_MAX} clients")]
+pub(crate) struct TooManyClients;
+
+/// Whether a change of access is among the entries.
+pub(crate) fn changes_access(append: &Append) -> bool {
+    append.entries.iter().any(is_access)
+}
+
+fn is_access(entry: &NewEntry) -> bool {
+    matches!(entry.client, ClientId::Access(_))
+}
+
+/// The bytes that an append holds while it waits.
+pub(crate) fn bytes_of(append: &Append) -> usize {
+    let of_entry = |entry: &NewEntry| entry.payload.len() + 256;
+    append.entries.iter().map(of_entry).sum()
+}
+
+impl AppendCall {
+    pub(crate) fn new(
+        keys: &Keys,
+        document: DocumentId,
+        appends: &[Append],
+        terms: Terms,
+    ) -> Result<Self, TooManyClients> {
+        let mut fields = Fields::default();
+        let mut entries: Vec<Value> = Vec::new();
+        let mut bytes = 0;
+        for (group, append) in appends.iter().enumerate() {
+            bytes += bytes_of(append);
+            for entry in &append.entries {
+                let row_at = fields.place(row::field_of(&entry.key()))?;
+                let access_at = match is_access(entry) {
+                    true => 0,
+                    false => fields.place(row::access_field_of(&entry.author))?,
+                };
+                let mut key = BytesMut::with_capacity(30);
+                key.put_u64(entry.client_seq);
+                // Told apart by being different from the one before: wrapping does no harm.
+                key.put_u16(group as u16);
+                key.put_u16(row_at);
+                key.put_u16(access_at);
+                key.put_slice(entry.digest().as_bytes());
+                entries.push(key.freeze().into());
+                entries.push(record::pack(entry).into());
+            }
+        }
+
+        let names = fields.names;
+        let mut args: Vec<Value> = Vec::with_capacity(6 + names.len() + entries.len());
+        args.push(LIBRARY.append.as_str().into());
+        args.push(2.into());
+        args.push(keys.state(&document).into());
+        args.push(keys.log(&document).into());
+        args.push(keys.live(&document).into());
+        args.push(terms.head(names.len()).into());
+        args.extend(names.into_iter().map(Value::from));
+        args.extend(entries);
+        Ok(Self {
+            document,
+            parts: appends
+                .iter()
+                .map(|a| (a.ticket, a.entries.len()))
+                .collect(),
+            bytes,
+            args,
+        })
+    }
+
+    /// Reads the reply: the outcomes of each append, in order.
+    pub(crate) fn outcomes(&self, reply: Value) -> Result<Vec<Vec<AppendOutcome>>, BadReply> {
+        let replies = match reply {
+            Value::Array(replies) => replies,
+            single if single.as_bytes() == Some(b"x") => {
+                let expired = AppendOutcome::Refused(Refusal::Expired);
+                let all = |(_, n): &(Ticket, usize)| vec![expired.clone(); *n];
+                return Ok(self.parts.iter().map(all).collect());
+            }
+            _ => return Err(BadReply),
+        };
+        if replies.len() != self.entries() {
+            return Err(BadReply);
+        }
+        let mut replies = replies.iter();
+        let mut outcomes_of = |(_, n): &(Ticket, usize)| {
+            replies
+                .by_ref()
+                .take(*n)
+                .map(outcome)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        self.parts.iter().map(&mut outcomes_of).collect()
+    }
+
+    /// The same call, to be sent again after it was not executed.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            document: self.document.clone(),
+            parts: self.parts.clone(),
+            bytes: self.bytes,
+            args: self.args.clone(),
+        }
+    }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.parts.iter().map(|(_, n)| n).sum()
+    }
+}
+
+impl Terms {
+    fn head(&self, fields: usize) -> Bytes {
+        let mut head = BytesMut::with_capacity(40);
+        head.put_slice(format!("{:010}", self.deadline.as_secs()).as_bytes());
+        head.put_u32(self.deadline.subsec_micros());
+        head.put_u32(self.log_entries_max);
+        head.put_u32(self.row_kept_s);
+        head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
+        head.put_slice(hash0_digits(self.hash0).as_bytes());
+        head.freeze()
+    }
+}
+
+/// The identity of a new log, as 16 hex digits.
+pub(crate) fn hash0_digits(hash0: [u8; 8]) -> String {
+    inkwire_model::ChainHash::from_random(hash0).to_string()
+}
+
+/// The fields of the state that a call needs, each once; the position is the first.
+struct Fields {
+    names: Vec<String>,
+    places: HashMap<String, u16>,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self {
+            names: vec!["position".to_owned()],
+            places: HashMap::new(),
+        }
+    }
+}
+
+impl Fields {
+    /// The place of a field, counted from 1 as Lua does.
+    fn place(&mut self, name: String) -> Result<u16, TooManyClients> {
+        // Entries of one client come in a row: its two fields are the last ones.
+        let near = self
+            .names
+            .iter()
+            .rev()
+            .take(2)
+            .position(|known| *known == name);
+        if let Some(back) = near {
+            return Ok((self.names.len() - back) as u16);
+        }
+        if let Some(place) = self.places.get(&name) {
+            return Ok(*place);
+        }
+        if self.names.len() >= FIELDS_MAX {
+            return Err(TooManyClients);
+        }
+        self.names.push(name.clone());
+        let place = self.names.len() as u16;
+        self.places.insert(name, place);
+        Ok(place)
+    }
+}
+
+fn outcome(reply: &Value) -> Result<AppendOutcome, BadReply> {
+    let bytes = reply.as_bytes().ok_or(BadReply)?;
+    let (kind, rest) = bytes.split_first().ok_or(BadReply)?;
+    let row = || row::read(rest).ok_or(BadReply);
+    Ok(match kind {
+        b'+' => {
+            let text = std::str::from_utf8(rest).map_err(|_| BadReply)?;
+            AppendOutcome::Appended(text.parse().map_err(|_| BadReply)?)
+        }
+        b'=' => AppendOutcome::Duplicate(row::read_position(rest).ok_or(BadReply)?),
+        b'g' => {
+            let row = row()?;
+            AppendOutcome::Refused(Refusal::Gap {
+                expected: row.client_seq + 1,
+                row: Some(row),
+            })
+        }
+        b'c' => AppendOutcome::Refused(Refusal::ClientConflict { row: row()? }),
+        b'u' => AppendOutcome::Refused(Refusal::UnknownClient),
+        b'r' => AppendOutcome::Refused(Refusal::Revoked),
+        b'f' => AppendOutcome::Refused(Refusal::LogFull),
+        b'd' => AppendOutcome::Refused(Refusal::Dropped),
+        _ => return Err(BadReply),
+    })
+}

@@ -1,0 +1,169 @@
+//! One flush: calls of different documents in one pipeline, at most one `WAIT` behind them.
+//!
+//! Whatever is not a reply of the function is an unknown outcome. A call is sent again only if Redis
+//! itself said that it does not have the function, for then nothing was executed.
+
+use bytes::Bytes;
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::ClientLike,
+    types::{ClusterHash, CustomCommand, Value},
+};
+
+use crate::{append_call::AppendCall, functions};
+
+/// Replicas that have to confirm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) replicas: u32,
+    pub(super) timeout_ms: u32,
+}
+
+/// The outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+pub(super) struct Flight {
+    pub(super) client: Client,
+    pub(super) calls: Vec<AppendCall>,
+    pub(super) signals: Vec<(String, Bytes)>,
+    pub(super) wait: Option<Wait>,
+}
+
+impl Flight {
+    /// The calls with their replies.
+    pub(super) async fn fly(self) -> Vec<(AppendCall, Result<Value, Unknown>)> {
+        let Self {
+            client,
+            calls,
+            signals,
+            wait,
+        } = self;
+        let mut replies = send(&client, &calls, &signals, wait).await;
+
+        let missing: Vec<bool> = replies.iter().map(is_missing).collect();
+        if missing.contains(&true) && load(&client).await {
+            let (again, places): (Vec<AppendCall>, Vec<usize>) = calls
+                .iter()
+                .zip(&missing)
+                .enumerate()
+                .filter(|(_, (_, missing))| **missing)
+                .map(|(at, (call, _))| (call.again(), at))
+                .unzip();
+            let repeated = send(&client, &again, &[], wait).await;
+            for (at, reply) in places.into_iter().zip(repeated) {
+                if let Some(place) = replies.get_mut(at) {
+                    *place = reply;
+                }
+            }
+        }
+        let known = |reply: Reply| reply.map_err(|_| Unknown);
+        calls
+            .into_iter()
+            .zip(replies.into_iter().map(known))
+            .collect()
+    }
+}
+
+/// Waits until replicas have what was written over this connection so far.
+pub(super) async fn confirm(client: &Client, wait: Wait) -> Result<(), Unknown> {
+    let count: Result<u32, Error> = client.custom(wait_command(), wait.args()).await;
+    match count {
+        Ok(count) if count >= wait.replicas => Ok(()),
+        Ok(count) => {
+            tracing::warn!(count, "too few replicas confirmed");
+            Err(Unknown)
+        }
+        Err(_) => Err(Unknown),
+    }
+}
+
+type Reply = Result<Value, Option<Error>>;
+
+/// One reply for each call.
+async fn send(
+    client: &Client,
+    calls: &[AppendCall],
+    signals: &[(String, Bytes)],
+    wait: Option<Wait>,
+) -> Vec<Reply> {
+    let unknown = || calls.iter().map(|_| Err(None)).collect();
+    let pipeline = client.pipeline();
+    let mut commands = 0;
+    let mut put = async |command: CustomCommand, args: Vec<Value>| {
+        commands += 1;
+        pipeline.custom::<Value, Value>(command, args).await.is_ok()
+    };
+    for call in calls {
+        if !put(functions::fcall(), call.args.clone()).await {
+            return unknown();
+        }
+    }
+    for (channel, message) in signals {
+        let publish = CustomCommand::new_static("SPUBLISH", ClusterHash::Random, false);
+        let args = vec![channel.as_str().into(), message.clone().into()];
+        if !put(publish, args).await {
+            return unknown();
+        }
+    }
+    if let Some(wait) = wait
+        && !put(wait_command(), wait.args()).await
+    {
+        return unknown();
+    }
+
+    let mut replies = pipeline.try_all::<Value>().await;
+    if replies.len() != commands {
+        // One error for the whole pipeline: it was cut, timed out, or never went.
+        if let Some(Err(error)) = replies.first() {
+            tracing::debug!(%error, "appends of unknown outcome");
+        }
+        return unknown();
+    }
+    if let Some(wait) = wait {
+        let confirmed = replies
+            .pop()
+            .and_then(Result::ok)
+            .and_then(|count| count.as_u64());
+        if confirmed.is_none_or(|count| count < wait.replicas.into()) {
+            tracing::warn!(?confirmed, "too few replicas confirmed");
+            let keep_missing = |reply: Result<Value, Error>| match reply {
+                Err(error) if functions::is_missing(&error) => Err(Some(error)),
+                _ => Err(None),
+            };
+            return replies
+                .into_iter()
+                .take(calls.len())
+                .map(keep_missing)
+                .collect();
+        }
+    }
+    replies
+        .into_iter()
+        .take(calls.len())
+        .map(|reply| reply.map_err(Some))
+        .collect()
+}
+
+async fn load(client: &Client) -> bool {
+    let loaded = functions::load(client).await;
+    if let Err(error) = &loaded {
+        tracing::warn!(%error, "the functions could not be loaded");
+    }
+    loaded.is_ok()
+}
+
+fn is_missing(reply: &Reply) -> bool {
+    matches!(reply, Err(Some(error)) if functions::is_missing(error))
+}
+
+fn wait_command() -> CustomCommand {
+    CustomCommand::new_static("WAIT", ClusterHash::Random, false)
+}
+
+impl Wait {
+    fn args(self) -> Vec<Value> {
+        vec![self.replicas.into(), self.timeout_ms.into()]
+    }
+}

@@ -1,0 +1,177 @@
+//! `RedisBus`: the parts put together.
+
+use std::{io, sync::Arc, time::Duration};
+
+use fred::interfaces::ClientLike;
+use inkwire_bus::{Append, Bus, Listener, Read};
+use inkwire_model::{DocumentId, Signal};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    appender::Appender,
+    config::{AckLevel, InvalidConfig, RedisConfig},
+    connection,
+    fitness::{self, CheckError, Fitness},
+    link::{Health, Link},
+    reader::Reader,
+    signal_message,
+    subscriber::Subscriber,
+};
+
+/// A replica's way to the others, over one Redis.
+pub struct RedisBus {
+    link: Arc<Link>,
+    appender: Appender,
+    reader: Reader,
+    subscriber: Subscriber,
+    /// Ends what takes requests.
+    closing: CancellationToken,
+    /// Ends the connections, after everything taken was answered.
+    disconnecting: CancellationToken,
+    requests: TaskTracker,
+    connections: TaskTracker,
+}
+
+/// Why a bus could not be started. That Redis is away is no reason.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    #[error("a timer could not be made: {0}")]
+    Timer(#[from] io::Error),
+}
+
+impl RedisBus {
+    /// Starts, and keeps trying to reach Redis: watch [`Self::health`] for the first contact, and end
+    /// on [`Health::Unfit`]. Has to be called inside a tokio runtime.
+    pub fn start(config: RedisConfig, listener: Arc<dyn Listener>) -> Result<Self, StartError> {
+        let checked = config.checked()?;
+        let (closing, disconnecting) = (CancellationToken::new(), CancellationToken::new());
+        let (requests, connections) = (TaskTracker::new(), TaskTracker::new());
+        let link = Arc::new(Link::new());
+
+        let connect = || {
+            let client = connection::client(&checked)?;
+            let refused = link.clone();
+            let refuse = move |why| refused.refuse(why);
+            connection::serve(&client, &connections, &disconnecting, refuse);
+            Ok::<_, InvalidConfig>(client)
+        };
+        // Reads, heads, probes and the clock: nothing here waits for replicas.
+        let side = connect()?;
+        let lanes = (0..checked.config.append_connections)
+            .map(|_| connect())
+            .collect::<Result<Vec<_>, _>>()?;
+        let access_waits_alone =
+            checked.config.level == AckLevel::Accepted && checked.config.replicas > 0;
+        let access = access_waits_alone.then(&connect).transpose()?;
+
+        let watching = {
+            let (link, side) = (link.clone(), side.clone());
+            let (config, disconnecting) = (checked.config.clone(), disconnecting.clone());
+            async move { link.watch(side, config, disconnecting).await }
+        };
+        connections.spawn(watching);
+        let subscriber = Subscriber::start(
+            &checked,
+            &side,
+            &link,
+            &listener,
+            &connections,
+            &disconnecting,
+        );
+        let (reader, answering) = Reader::new(&checked, side, link.clone(), listener.clone());
+        requests.spawn(answering.run(closing.clone()));
+        let appender = Appender::start(
+            &checked, lanes, access, &link, &listener, &requests, &closing,
+        )?;
+        Ok(Self {
+            link,
+            appender,
+            reader,
+            subscriber,
+            closing,
+            disconnecting,
+            requests,
+            connections,
+        })
+    }
+
+    /// How it stands with Redis, as it changes.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.link.health()
+    }
+
+    /// Answers what was asked, then disconnects. Requests made afterwards are answered `Unavailable`.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.requests.close();
+        self.requests.wait().await;
+        self.disconnecting.cancel();
+        self.connections.close();
+        self.connections.wait().await;
+    }
+}
+
+impl Drop for RedisBus {
+    /// Without [`Self::close`] the tasks still end, but nobody waits for them.
+    fn drop(&mut self) {
+        self.closing.cancel();
+        self.disconnecting.cancel();
+    }
+}
+
+impl Bus for RedisBus {
+    fn subscribe(&self, document: &DocumentId) {
+        self.subscriber.subscribe(document);
+    }
+
+    fn unsubscribe(&self, document: &DocumentId) {
+        self.subscriber.unsubscribe(document);
+    }
+
+    fn append(&self, append: Append) {
+        self.appender.append(append);
+    }
+
+    fn read(&self, read: Read) {
+        self.reader.read(read);
+    }
+
+    fn compare_heads(&self, documents: Vec<DocumentId>) {
+        self.reader.compare_heads(documents);
+    }
+
+    fn signal(&self, document: &DocumentId, signal: Signal) {
+        self.appender
+            .signal(document, signal_message::pack(&signal));
+    }
+
+    fn is_available(&self) -> bool {
+        self.link.is_available()
+    }
+}
+
+/// Examines a Redis once, as `inkwire check` does: `Away` if it does not answer within `patience`.
+pub async fn check(config: RedisConfig, patience: Duration) -> Result<Fitness, CheckError> {
+    let away = |why: String| CheckError::Away(why);
+    let checked = config.checked()?;
+    let client = connection::client(&checked)?;
+    let connecting = client.connect();
+    let examined = tokio::time::timeout(patience, async {
+        if let Err(error) = client.wait_for_connect().await {
+            return Err(fitness::refused(&error));
+        }
+        fitness::examine(&client, &checked.config).await
+    });
+    let examined = examined.await;
+    let _ = tokio::time::timeout(Duration::from_millis(200), client.quit()).await;
+    connecting.abort();
+    examined.unwrap_or_else(|_| {
+        Err(away(format!(
+            "no answer within {} ms",
+            patience.as_millis()
+        )))
+    })
+}

@@ -1,0 +1,104 @@
+//! Connections for commands, through fred: no command is ever sent twice, nothing waits for ever, and
+//! a connection that broke is made again, for ever.
+
+use std::time::Duration;
+
+use fred::{
+    clients::Client,
+    error::ErrorKind,
+    interfaces::ClientLike,
+    types::{
+        Builder, RespVersion,
+        config::{
+            Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
+            TcpConfig, UnresponsiveConfig,
+        },
+    },
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config::{Checked, InvalidConfig};
+
+/// Pauses between attempts to connect: the first and the longest, doubling.
+const RECONNECT_MIN_MS: u32 = 20;
+const RECONNECT_MAX_MS: u32 = 1_000;
+/// Pause after fred itself has given up, which it does when credentials are refused.
+const GIVEN_UP_PAUSE: Duration = Duration::from_millis(500);
+/// Commands that fred may hold for one connection.
+const COMMANDS_MAX: usize = 32_768;
+
+/// A client that `serve` has to keep connected.
+pub(crate) fn client(checked: &Checked) -> Result<Client, InvalidConfig> {
+    let config = Config {
+        // The first contact may come late: it keeps trying, as it does later.
+        fail_fast: false,
+        username: checked.username.clone(),
+        password: checked.password.clone(),
+        server: ServerConfig::Centralized {
+            server: Server::new(checked.host.clone(), checked.port),
+        },
+        version: RespVersion::RESP3,
+        ..Config::default()
+    };
+    let timeout = checked.command_timeout();
+    let mut policy = ReconnectPolicy::new_exponential(0, RECONNECT_MIN_MS, RECONNECT_MAX_MS, 2);
+    policy.set_jitter(RECONNECT_MIN_MS);
+    Builder::from_config(config)
+        .set_policy(policy)
+        .with_connection_config(|connection: &mut ConnectionConfig| {
+            connection.connection_timeout = checked.connect_timeout();
+            connection.internal_command_timeout = checked.connect_timeout();
+            // What was cut is of unknown outcome, and C2 settles it. fred would send it again.
+            connection.max_command_attempts = 1;
+            connection.max_command_buffer_len = COMMANDS_MAX;
+            // Longer than any command may take, so that only a dead connection is given up.
+            connection.unresponsive = UnresponsiveConfig {
+                max_timeout: Some(timeout + timeout / 2),
+                interval: timeout / 4,
+            };
+            connection.tcp = TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            };
+        })
+        .with_performance_config(|performance: &mut PerformanceConfig| {
+            performance.default_command_timeout = timeout;
+        })
+        .build()
+        .map_err(|error| InvalidConfig::Url(error.details().to_owned()))
+}
+
+/// Keeps a client connected until `closing`, and says what the last attempt failed of.
+pub(crate) fn serve(
+    client: &Client,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+    refused: impl Fn(String) + Send + Sync + 'static,
+) {
+    let (client, closing) = (client.clone(), closing.clone());
+    tasks.spawn(async move {
+        loop {
+            let mut connection = client.connect();
+            tokio::select! {
+                () = closing.cancelled() => {
+                    // A timeout, since a dead peer answers no QUIT.
+                    let _ = tokio::time::timeout(Duration::from_millis(200), client.quit()).await;
+                    connection.abort();
+                    let _ = connection.await;
+                    return;
+                }
+                ended = &mut connection => {
+                    if let Ok(Err(error)) = &ended
+                        && *error.kind() == ErrorKind::Auth
+                    {
+                        refused(error.details().to_owned());
+                    }
+                }
+            }
+            tokio::select! {
+                () = closing.cancelled() => return,
+                () = tokio::time::sleep(GIVEN_UP_PAUSE) => {}
+            }
+        }
+    });
+}

@@ -1,0 +1,60 @@
+//! The function library: its text, its name, and how it gets into a Redis.
+//!
+//! The name carries the data version and a digest of the text, so two builds whose functions differ
+//! never run each other's, and a library is never replaced.
+
+use std::sync::LazyLock;
+
+use fred::{
+    clients::Client,
+    interfaces::ClientLike,
+    types::{ClusterHash, CustomCommand, Value},
+};
+use sha1::{Digest as _, Sha1};
+
+use crate::keys::DATA_VERSION;
+
+const SOURCE: &str = concat!(
+    include_str!("../lua/shared.lua"),
+    include_str!("../lua/append.lua"),
+    include_str!("../lua/read.lua"),
+);
+
+const NAME_PLACE: &str = "@LIBRARY@";
+
+pub(crate) struct Library {
+    pub(crate) text: String,
+    pub(crate) append: String,
+    pub(crate) read: String,
+}
+
+pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let [a, b, c, d, ..] = <[u8; 20]>::from(Sha1::digest(SOURCE));
+    let name = format!("inkwire_{DATA_VERSION}_{a:02x}{b:02x}{c:02x}{d:02x}");
+    Library {
+        text: SOURCE.replace(NAME_PLACE, &name),
+        append: format!("{name}_append"),
+        read: format!("{name}_read"),
+    }
+});
+
+/// Loads the library unless it is there.
+pub(crate) async fn load(client: &Client) -> Result<(), fred::error::Error> {
+    let args: Vec<Value> = vec!["LOAD".into(), LIBRARY.text.as_str().into()];
+    let command = CustomCommand::new_static("FUNCTION", ClusterHash::Random, false);
+    match client.custom::<Value, _>(command, args).await {
+        Err(error) if error.details().contains("already exists") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Whether this error says that nothing was executed, for want of the function.
+pub(crate) fn is_missing(error: &fred::error::Error) -> bool {
+    error.details().contains("Function not found")
+}
+
+/// The command that calls a function. (fred's own `fcall` takes it for a blocking command.)
+pub(crate) fn fcall() -> CustomCommand {
+    // One server: the slot matters only in a Cluster.
+    CustomCommand::new_static("FCALL", ClusterHash::Random, false)
+}

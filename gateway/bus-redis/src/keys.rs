@@ -1,0 +1,89 @@
+//! Every key and channel name, and nowhere else one is made.
+//!
+//! All keys of a document carry the hash tag `{document}`, so that one call may touch them in a
+//! Cluster; a document id has no braces, so the tag is the whole id and nothing else.
+
+use inkwire_model::DocumentId;
+
+/// Version of what stands in Redis. Whoever changes the layout of a key, a row or a record raises it.
+pub(crate) const DATA_VERSION: u32 = 1;
+
+const LIVE: &str = "}:live";
+
+/// The names under one prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    /// `<prefix>:<version>:`
+    root: String,
+}
+
+/// Why a text cannot be a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a key prefix has 1 to 64 of A-Z a-z 0-9 . _ - and :, this is {0:?}")]
+pub struct InvalidPrefix(pub String);
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Result<Self, InvalidPrefix> {
+        let permitted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+        if prefix.is_empty() || prefix.len() > 64 || !prefix.chars().all(permitted) {
+            return Err(InvalidPrefix(prefix.chars().take(80).collect()));
+        }
+        Ok(Self {
+            root: format!("{prefix}:{DATA_VERSION}:"),
+        })
+    }
+
+    /// The hash that holds position, base, rows and access.
+    pub(crate) fn state(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}}}:state", self.root)
+    }
+
+    /// The stream that holds the records.
+    pub(crate) fn log(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}}}:log", self.root)
+    }
+
+    /// The channel on which what is appended is announced, and signals go.
+    pub(crate) fn live(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}{LIVE}", self.root)
+    }
+
+    /// The document id in the name of its channel.
+    pub(crate) fn document_of_live<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
+        let tagged = channel
+            .strip_prefix(self.root.as_bytes())?
+            .strip_prefix(b"{")?;
+        std::str::from_utf8(tagged.strip_suffix(LIVE.as_bytes())?).ok()
+    }
+
+    /// The channel of one subscriber connection's probe.
+    pub(crate) fn probe(&self, connection: &str) -> String {
+        format!("{}probe:{{{connection}}}", self.root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_is_the_document_and_the_channel_names_it() {
+        let keys = Keys::new("inkwire").unwrap();
+        let document = DocumentId::parse("team:7/essay-42").unwrap();
+        assert_eq!(keys.state(&document), "inkwire:1:{team:7/essay-42}:state");
+        assert_eq!(keys.log(&document), "inkwire:1:{team:7/essay-42}:log");
+        let channel = keys.live(&document);
+        assert_eq!(channel, "inkwire:1:{team:7/essay-42}:live");
+        assert_eq!(
+            keys.document_of_live(channel.as_bytes()),
+            Some("team:7/essay-42")
+        );
+        assert_eq!(keys.document_of_live(b"inkwire:1:probe:{x}"), None);
+    }
+
+    #[test]
+    fn a_prefix_has_no_braces() {
+        assert!(Keys::new("ink{wire}").is_err());
+        assert!(Keys::new("").is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! One call of the read function: typed arguments in, a page out (C6).
+
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use fred::types::Value;
+use inkwire_bus::{Continuity, LogPage, Read, ReadFrom, Standing};
+use inkwire_model::{ClientKey, Position, ResetCause};
+
+use crate::{
+    append_call::{BadReply, hash0_digits},
+    functions::LIBRARY,
+    keys::Keys,
+    record::RecordReader,
+    row,
+};
+
+/// The fields before those of the askers.
+const OWN_FIELDS: [&str; 2] = ["position", "base"];
+
+pub(crate) fn args(keys: &Keys, read: &Read, hash0: [u8; 8]) -> Vec<Value> {
+    let fields = OWN_FIELDS.len() + read.askers.len() * 2;
+    let limit = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut head = BytesMut::with_capacity(26);
+    head.put_u32(limit(read.limit.entries));
+    head.put_u32(limit(read.limit.bytes));
+    head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
+    head.put_slice(hash0_digits(hash0).as_bytes());
+
+    let mut args: Vec<Value> = Vec::with_capacity(6 + fields);
+    args.push(LIBRARY.read.as_str().into());
+    args.push(2.into());
+    args.push(keys.state(&read.document).into());
+    args.push(keys.log(&read.document).into());
+    args.push(head.freeze().into());
+    args.push(match read.from {
+        ReadFrom::Start => String::new().into(),
+        ReadFrom::After(position) => position.to_string().into(),
+    });
+    args.extend(OWN_FIELDS.map(Value::from));
+    for asker in &read.askers {
+        args.push(row::access_field_of(&asker.subject).into());
+        // No row has an empty name.
+        args.push(
+            asker
+                .client
+                .as_ref()
+                .map_or_else(String::new, |client| {
+                    row::field_of(&ClientKey {
+                        subject: asker.subject.clone(),
+                        client: client.clone(),
+                    })
+                })
+                .into(),
+        );
+    }
+    args
+}
+
+pub(crate) fn page(read: &Read, reply: Value) -> Result<LogPage, BadReply> {
+    let Value::Array(reply) = reply else {
+        return Err(BadReply);
+    };
+    let [kind, after, head, records, standings @ ..] = reply.as_slice() else {
+        return Err(BadReply);
+    };
+    if standings.len() != read.askers.len() * 2 {
+        return Err(BadReply);
+    }
+    let records = records.as_bytes().ok_or(BadReply)?;
+    let entries = RecordReader::default().read_all(records).map_err(|why| {
+        tracing::error!(document = %read.document, %why, "a log holds what no gateway wrote");
+        BadReply
+    })?;
+    Ok(LogPage {
+        continuity: match kind.as_bytes() {
+            Some(b"c") => Continuity::Continues,
+            Some(b"t") => Continuity::Broken(ResetCause::Trimmed),
+            Some(b"d") => Continuity::Broken(ResetCause::Diverged),
+            _ => return Err(BadReply),
+        },
+        snapshot: None,
+        after: position(after)?,
+        entries: entries.into_iter().collect::<Vec<Arc<_>>>(),
+        head: position(head)?,
+        standings: standings
+            .chunks_exact(2)
+            .map(standing)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+pub(crate) fn position(value: &Value) -> Result<Position, BadReply> {
+    let bytes = value.as_bytes().ok_or(BadReply)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| BadReply)?;
+    text.parse().map_err(|_| BadReply)
+}
+
+fn standing(fields: &[Value]) -> Result<Standing, BadReply> {
+    let mut rows = fields.iter().map(|field| match field.as_bytes() {
+        None => Err(BadReply),
+        Some([]) => Ok(None),
+        Some(bytes) => row::read(bytes).map(Some).ok_or(BadReply),
+    });
+    let access = rows.next().ok_or(BadReply)??;
+    Ok(Standing {
+        revoked: access.is_some_and(|row| row::revokes(&row)),
+        row: rows.next().ok_or(BadReply)??,
+    })
+}

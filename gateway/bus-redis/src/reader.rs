@@ -1,0 +1,206 @@
+//! Reads and head comparisons: bounded, many at once, on a connection that no append waits behind.
+
+use std::sync::Arc;
+
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::{ClientLike, HashesInterface},
+    types::Value,
+};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use inkwire_bus::{BusEvent, Head, Listener, LogPage, Read, Unavailable};
+use inkwire_model::DocumentId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Checked, functions, keys::Keys, link::Link, read_call};
+
+/// Reads in flight at once: each may bring a whole page.
+const IN_FLIGHT_MAX: usize = 32;
+/// Heads asked for in one pipeline.
+const HEADS_AT_ONCE: usize = 512;
+
+enum Question {
+    Read(Read),
+    Heads(Vec<DocumentId>),
+}
+
+/// The asking side.
+pub(crate) struct Reader {
+    questions: mpsc::Sender<Question>,
+    listener: Arc<dyn Listener>,
+}
+
+/// The answering side: a task.
+pub(crate) struct Answering {
+    questions: mpsc::Receiver<Question>,
+    client: Client,
+    keys: Keys,
+    link: Arc<Link>,
+    listener: Arc<dyn Listener>,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        checked: &Checked,
+        client: Client,
+        link: Arc<Link>,
+        listener: Arc<dyn Listener>,
+    ) -> (Self, Answering) {
+        let (sender, questions) = mpsc::channel(checked.config.queued_reads_max);
+        let answering = Answering {
+            questions,
+            client,
+            keys: checked.keys.clone(),
+            link,
+            listener: listener.clone(),
+        };
+        (
+            Self {
+                questions: sender,
+                listener,
+            },
+            answering,
+        )
+    }
+
+    pub(crate) fn read(&self, read: Read) {
+        self.ask(Question::Read(read));
+    }
+
+    pub(crate) fn compare_heads(&self, documents: Vec<DocumentId>) {
+        self.ask(Question::Heads(documents));
+    }
+
+    fn ask(&self, question: Question) {
+        if let Err(refused) = self.questions.try_send(question) {
+            self.listener.hear(refusal(refused.into_inner()));
+        }
+    }
+}
+
+impl Answering {
+    pub(crate) async fn run(mut self, closing: CancellationToken) {
+        let mut in_flight: FuturesUnordered<BoxFuture<'static, BusEvent>> = FuturesUnordered::new();
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                Some(event) = in_flight.next(), if !in_flight.is_empty() => {
+                    self.listener.hear(event);
+                }
+                question = self.questions.recv(), if in_flight.len() < IN_FLIGHT_MAX => {
+                    match question {
+                        None if in_flight.is_empty() => return,
+                        None => is_closing = true,
+                        Some(question) if self.link.is_available() => {
+                            in_flight.push(self.answer(question));
+                        }
+                        Some(question) => self.listener.hear(refusal(question)),
+                    }
+                }
+                () = closing.cancelled(), if !is_closing => {
+                    is_closing = true;
+                    self.questions.close();
+                }
+            }
+            if is_closing {
+                while let Ok(question) = self.questions.try_recv() {
+                    self.listener.hear(refusal(question));
+                }
+                while let Some(event) = in_flight.next().await {
+                    self.listener.hear(event);
+                }
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, question: Question) -> BoxFuture<'static, BusEvent> {
+        let (client, keys) = (self.client.clone(), self.keys.clone());
+        match question {
+            Question::Read(read) => async move {
+                let result = page(&client, &keys, &read).await;
+                BusEvent::Page {
+                    ticket: read.ticket,
+                    document: read.document,
+                    result,
+                }
+            }
+            .boxed(),
+            Question::Heads(documents) => async move {
+                let mut found = Vec::with_capacity(documents.len());
+                for some in documents.chunks(HEADS_AT_ONCE) {
+                    found.extend(heads(&client, &keys, some).await);
+                }
+                BusEvent::Heads(found)
+            }
+            .boxed(),
+        }
+    }
+}
+
+async fn page(client: &Client, keys: &Keys, read: &Read) -> Result<LogPage, Unavailable> {
+    let mut hash0 = [0; 8];
+    getrandom::fill(&mut hash0).map_err(|_| Unavailable)?;
+    let call = || client.custom(functions::fcall(), read_call::args(keys, read, hash0));
+    let mut reply: Result<Value, Error> = call().await;
+    if let Err(error) = &reply
+        && functions::is_missing(error)
+        && functions::load(client).await.is_ok()
+    {
+        reply = call().await;
+    }
+    match reply {
+        Ok(reply) => read_call::page(read, reply).map_err(|why| {
+            tracing::error!(document = %read.document, %why, "a page was not understood");
+            Unavailable
+        }),
+        Err(error) => {
+            tracing::debug!(document = %read.document, %error, "a read failed");
+            Err(Unavailable)
+        }
+    }
+}
+
+async fn heads(client: &Client, keys: &Keys, documents: &[DocumentId]) -> Vec<Head> {
+    let pipeline = client.pipeline();
+    for document in documents {
+        // It only queues; an error shows in the number of replies.
+        let _: Result<Value, Error> = pipeline.hget(keys.state(document), "position").await;
+    }
+    let replies = pipeline.try_all::<Value>().await;
+    let is_whole = replies.len() == documents.len();
+    let position = |reply: Result<Value, Error>| {
+        let value = reply.ok().filter(|_| is_whole)?;
+        read_call::position(&value).ok()
+    };
+    let mut positions = replies.into_iter().map(position);
+    documents
+        .iter()
+        .map(|document| Head {
+            document: document.clone(),
+            position: positions.next().flatten(),
+        })
+        .collect()
+}
+
+/// The answer while Redis is away, or the queue is full.
+fn refusal(question: Question) -> BusEvent {
+    match question {
+        Question::Read(read) => BusEvent::Page {
+            ticket: read.ticket,
+            document: read.document,
+            result: Err(Unavailable),
+        },
+        Question::Heads(documents) => BusEvent::Heads(
+            documents
+                .into_iter()
+                .map(|document| Head {
+                    document,
+                    position: None,
+                })
+                .collect(),
+        ),
+    }
+}

@@ -1,0 +1,11 @@
+//! On a real redis-server; a missing one is a failure.
+
+mod away;
+mod contract;
+mod fitness;
+mod fixture;
+mod functions;
+mod once;
+mod proxy;
+mod replicated;
+mod subscribers;

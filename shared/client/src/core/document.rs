@@ -346,6 +346,7 @@ impl Document {
         let asked = self.asked;
         if self.joined_as.as_ref() == self.client() {
             self.write(step, |w, step, out| {
+                w.rewind(row, step.now);
                 w.settle_renewal(row, asked, step.now, step.jitter, out);
             });
         }
@@ -353,10 +354,7 @@ impl Document {
         if self.joined_as.as_ref() != self.client() {
             return self.leave(0, step);
         }
-        self.write(step, |w, step, _| {
-            w.rewind(row, step.now);
-            w.confirm_last();
-        });
+        self.write(step, |w, _, _| w.confirm_last());
         let client = self.client().cloned();
         self.tell(
             Event::State(State::Live {

@@ -24,7 +24,9 @@ impl Writer {
     /// is not yet what the gateway promises by an ack (C3).
     pub fn confirm_last(&mut self) {
         let last = self.settled;
-        if last > self.acked && last == self.sent && self.held.entry(last).is_some() {
+        let is_renewing = self.renewal.is_some();
+        if !is_renewing && last > self.acked && last == self.sent && self.held.entry(last).is_some()
+        {
             self.sent = last - 1;
         }
     }

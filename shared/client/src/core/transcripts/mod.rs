@@ -1,0 +1,9 @@
+//! The rules of C2 to C8 as conversations: what the gateway says, what the client does.
+
+mod heal;
+mod log;
+mod read;
+mod refuse;
+mod renew;
+mod session;
+mod stage;

@@ -1,0 +1,115 @@
+//! A refusal for good: the number is filled by what comes after, if nothing of it can have landed.
+
+use inkwire_model::{Nack, Role};
+
+use crate::core::{AppendId, Event, JoinOptions};
+
+use super::stage::{NONE, Stage};
+
+fn refusals() -> [Nack; 4] {
+    [
+        Nack::TooLarge { max_bytes: 10 },
+        Nack::Forbidden { need: Role::Writer },
+        Nack::Invalid { why: "so".into() },
+        Nack::Revoked,
+    ]
+}
+
+#[test]
+fn what_follows_a_refused_entry_takes_its_number() {
+    for nack in refusals() {
+        let mut stage = Stage::live(JoinOptions::default());
+        for n in 1..=4 {
+            stage.append(n);
+        }
+        let client = stage.client();
+        stage.log.take(&client, &stage.sent[0].clone());
+        stage.clear();
+        stage.ack(1);
+        stage.nack(2, nack.clone());
+        let again = stage.take_appends();
+        assert_eq!(
+            again,
+            [(2, "[[0,0,\"3\"]]".into()), (3, "[[0,0,\"4\"]]".into())],
+            "{nack:?}"
+        );
+        assert!(stage.events.contains(&Event::Nack {
+            append: AppendId(2),
+            nack
+        }));
+        stage.ack(2);
+        stage.ack(3);
+        assert_eq!(stage.acked(), [AppendId(1), AppendId(3), AppendId(4)]);
+        assert_eq!(stage.client(), client);
+    }
+}
+
+#[test]
+fn the_row_of_a_renumbered_writer_is_its_own() {
+    let mut stage = Stage::live(JoinOptions::default());
+    for n in 1..=2 {
+        stage.append(n);
+    }
+    stage.nack(1, Nack::TooLarge { max_bytes: 1 });
+    stage.sent.remove(0); // what was sent first under these numbers
+    stage.sent.remove(0);
+    stage.take_all();
+    stage.disconnect();
+    stage.clear();
+    stage.connect();
+    stage.joined();
+    assert_eq!(stage.take_numbers(), NONE);
+    assert!(
+        !stage
+            .events
+            .iter()
+            .any(|e| matches!(e, Event::Renewed { .. }))
+    );
+}
+
+#[test]
+fn where_an_earlier_attempt_may_have_landed_the_rest_waits_for_the_row() {
+    for landed in [false, true] {
+        let mut stage = Stage::live(JoinOptions::default());
+        for n in 1..=2 {
+            stage.append(n);
+        }
+        let first = stage.sent[0].clone();
+        stage.nack(1, Nack::Unavailable { after_ms: 10 });
+        stage.clear();
+        stage.wait_ms(500);
+        assert_eq!(stage.take_numbers(), [1, 2]);
+        stage.nack(1, Nack::Forbidden { need: Role::Writer });
+        let former = stage.client();
+        stage.append(3);
+        stage.wait_ms(5_000);
+        assert_eq!(
+            stage.take_numbers(),
+            NONE,
+            "until nothing can land any more"
+        );
+        if landed {
+            let entry = stage.log.take(&former, &first);
+            stage.entry(&entry);
+        }
+        stage.wait_ms(1_500);
+        assert!(stage.has_left());
+        stage.left();
+        stage.joined(); // the row, under the former client
+        assert!(stage.has_left());
+        stage.left();
+        stage.joined();
+        assert_ne!(stage.client(), former);
+        let again = stage.take_appends();
+        assert_eq!(
+            again,
+            [(1, "[[0,0,\"2\"]]".into()), (2, "[[0,0,\"3\"]]".into())]
+        );
+        let refused = Event::Nack {
+            append: AppendId(1),
+            nack: Nack::Forbidden { need: Role::Writer },
+        };
+        assert_eq!(stage.events.contains(&refused), !landed);
+        assert_eq!(stage.acked().contains(&AppendId(1)), landed);
+    }
+}

@@ -143,9 +143,13 @@ pub async fn eight_writers_at_once_make_one_order(fixture: &impl Fixture) {
 async fn writers_at_once(fixture: &impl Fixture, count: usize) {
     const EACH: usize = 60;
     let essay = document("essay");
+    let mut following = Vec::new();
+    for _ in 0..count {
+        following.push(Replica::following(fixture, &essay).await);
+    }
+    // Only now, so that each of them hears everything.
     let mut tasks = Vec::new();
-    for n in 0..count {
-        let replica = Replica::following(fixture, &essay).await;
+    for (n, replica) in following.into_iter().enumerate() {
         let writer = Writer::new(&format!("writer-{n}"));
         tasks.push((
             replica.clone(),

@@ -1,24 +1,86 @@
 //! Which bus this replica uses: the embedded one, or Redis where one is configured.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc, time::Duration};
 
 use inkwire_bus::{Bus, Listener, MemoryBus};
+use inkwire_bus_redis::{CheckError, Fitness, Health, RedisBus, RedisConfig, StartError, Unfit};
+use tokio::sync::watch;
 
-/// Why the bus can never be used.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum BusFault {}
+/// How long `inkwire check` waits for Redis.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The bus.
-pub struct ReplicaBus;
+/// Longest name of a connection to Redis.
+const CLIENT_NAME_CHARS_MAX: usize = 64;
+
+/// Why the bus cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BusFault {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It answers, and is unfit.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+/// The bus of this replica: embedded without a configured Redis.
+pub struct ReplicaBus {
+    redis: Option<RedisConfig>,
+    running: Option<(Arc<RedisBus>, watch::Receiver<Health>)>,
+}
 
 impl ReplicaBus {
-    pub fn start(listener: Arc<dyn Listener>) -> (Self, Arc<dyn Bus>) {
-        (Self, Arc::new(MemoryBus::embedded(listener)))
+    /// The bus that is configured; Redis lists its connections under the replica's name.
+    pub fn of(redis: Option<RedisConfig>, replica: &str) -> Self {
+        let name = format!("inkwire:{replica}");
+        let redis = redis.map(|config| RedisConfig {
+            client_name: name.chars().take(CLIENT_NAME_CHARS_MAX).collect(),
+            ..config
+        });
+        Self {
+            redis,
+            running: None,
+        }
     }
 
-    pub async fn fault(&mut self) -> BusFault {
-        std::future::pending().await
+    /// Starts it. That Redis is away is no fault.
+    pub fn start(&mut self, listener: Arc<dyn Listener>) -> Result<Arc<dyn Bus>, BusFault> {
+        let Some(config) = self.redis.clone() else {
+            return Ok(Arc::new(MemoryBus::embedded(listener)));
+        };
+        let bus = Arc::new(RedisBus::start(config, listener)?);
+        self.running = Some((bus.clone(), bus.health()));
+        Ok(bus)
     }
 
-    pub async fn close(self) {}
+    /// Resolves when the bus turns out to be unfit.
+    pub async fn unfit(&mut self) -> Unfit {
+        if let Some((_, health)) = &mut self.running {
+            let is_unfit = |health: &Health| matches!(health, Health::Unfit(_));
+            if let Ok(found) = health.wait_for(is_unfit).await
+                && let Health::Unfit(unfit) = &*found
+            {
+                return unfit.clone();
+            }
+        }
+        pending().await
+    }
+
+    /// Answers what was asked, and disconnects.
+    pub async fn close(self) {
+        if let Some((bus, _)) = self.running {
+            bus.close().await;
+        }
+    }
+}
+
+/// Examines the Redis that is configured; `None` for the embedded bus.
+pub async fn examine(redis: Option<RedisConfig>) -> Result<Option<Fitness>, BusFault> {
+    match redis {
+        None => Ok(None),
+        Some(config) => Ok(Some(
+            inkwire_bus_redis::check(config, CHECK_PATIENCE).await?,
+        )),
+    }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use inkwire_server::{
+    bus::BusFault,
     check::check,
     cli::{Action, CommandLine, TokenRequest},
     clock,
@@ -101,13 +102,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<Faults>() {
-        MISCONFIGURED
-    } else if error.is::<inkwire_server::bus::BusFault>()
-        || matches!(error.downcast_ref(), Some(ServeError::Bus(_)))
-    {
-        REDIS_UNFIT
-    } else {
-        FAILED
+    let fault = match error.downcast_ref() {
+        Some(ServeError::Bus(fault)) => Some(fault),
+        _ => error.downcast_ref::<BusFault>(),
+    };
+    match fault {
+        Some(BusFault::Unfit(_) | BusFault::Check(_)) => REDIS_UNFIT,
+        _ if error.is::<Faults>() => MISCONFIGURED,
+        _ => FAILED,
     }
 }

@@ -1,8 +1,9 @@
 //! A replica's life: everything is started in one place, and ended in the opposite order.
 
-use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use inkwire_hub::{Hub, HubConfig};
+use inkwire_bus::{Listener, MemoryBus};
+use inkwire_hub::Hub;
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
@@ -66,9 +67,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     );
     tokio::select! {
         name = signals.received() => info!(signal = name, "stopping"),
-        fault = running.bus_fault() => {
+        unfit = running.bus.unfit() => {
             running.stop(Duration::ZERO).await;
-            return Err(fault.into());
+            return Err(BusFault::Unfit(unfit).into());
         }
     }
     running.stop(config.stop_timeout).await;
@@ -80,7 +81,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 struct Running {
     health: Arc<Health>,
     in_flight: InFlight,
-    bus: Option<ReplicaBus>,
+    bus: ReplicaBus,
     stop: Stop,
     /// Accept loops and HTTP connections.
     http: TaskTracker,
@@ -100,17 +101,26 @@ impl Running {
     ) -> Result<Self, ServeError> {
         let in_flight = InFlight::default();
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
-        let mut started = None;
-        let make_bus = |listener| {
-            let (replica_bus, bus) = ReplicaBus::start(in_flight.listening(listener));
-            started = Some(replica_bus);
+        let mut bus = ReplicaBus::of(config.redis.clone(), &replica);
+        let mut fault = None;
+        let make_bus = |listener: Arc<dyn Listener>| {
+            let listener = in_flight.listening(listener);
+            let bus = bus.start(listener.clone()).unwrap_or_else(|error| {
+                fault = Some(error);
+                // Stands in until the fault is told, a few lines below.
+                Arc::new(MemoryBus::embedded(listener))
+            });
             in_flight.counting(bus)
         };
-        let hub = Hub::start(HubConfig::default(), make_bus, &hub_tasks, &hub_stop);
+        let hub = Hub::start(config.hub.clone(), make_bus, &hub_tasks, &hub_stop);
+        if let Some(fault) = fault {
+            hub_stop.cancel();
+            return Err(fault.into());
+        }
         let running = Self {
             health: Arc::new(Health::new(hub.clone())),
             in_flight,
-            bus: started,
+            bus,
             stop: Stop::default(),
             http: TaskTracker::new(),
             sessions: TaskTracker::new(),
@@ -173,14 +183,6 @@ impl Running {
         self.admin_tasks.spawn(acceptor.run(listener));
     }
 
-    /// Resolves if the bus can never be used.
-    async fn bus_fault(&mut self) -> BusFault {
-        match &mut self.bus {
-            Some(bus) => bus.fault().await,
-            None => pending().await,
-        }
-    }
-
     /// Ends everything: what was appended is acknowledged, then sessions close, then the hub stops.
     /// Each step goes on when `within` has passed.
     async fn stop(self, within: Duration) {
@@ -220,8 +222,12 @@ impl Running {
         {
             warn!("the hub did not end in time");
         }
-        if let Some(bus) = self.bus {
-            bus.close().await;
+        // It answers what was asked first; with Redis away that may take a while.
+        if timeout_at(end.max(Instant::now() + STOP_MIN), self.bus.close())
+            .await
+            .is_err()
+        {
+            warn!("the connections to Redis did not end in time");
         }
     }
 

@@ -71,10 +71,16 @@ keys! {
         "Where `/livez` and `/readyz` answer. Keep it away from the public.";
     REDIS "redis" Takes::Text("URL"), "",
         "The Redis that the replicas share, as `redis://[user:password@]host:port[/db]`. Without it the replica stands alone: logs live in its memory and end with it.";
+    REDIS_USERNAME "redis_username" Takes::Text("NAME"), "",
+        "The Redis user, in the place of the one in `redis`.";
+    REDIS_PASSWORD "redis_password" Takes::Secret, "",
+        "The Redis password, in the place of the one in `redis`.";
+    REDIS_PREFIX "redis_prefix" Takes::Text("PREFIX"), "inkwire",
+        "The first part of every key and channel. Replicas with the same prefix share their documents.";
     ACK "ack" Takes::Text("LEVEL"), "accepted",
         "When an append is acknowledged: `accepted` (in the master's memory) or `replicated` (after `WAIT replicas_min`).";
     REPLICAS_MIN "replicas_min" number(0, 16), "0",
-        "How many Redis replicas must hold a change of access, and at `ack = replicated` every append, before it is acknowledged. Count every replica that can be promoted.";
+        "How many Redis replicas must hold a change of access, and with `ack = \"replicated\"` every append, before it is acknowledged. Count every replica that can be promoted.";
     REPLICA "replica" Takes::Text("NAME"), "",
         "This replica's name in logs and in `welcome`. By default the host's name and a random suffix.";
     TOKEN_SECRET_FILE "token_secret_file" Takes::Text("FILE"), "",
@@ -137,6 +143,50 @@ keys! {
         "Most messages that wait for one slow connection; above, signals go first, then it ends with `slow_consumer`.";
     OUTBOX_BYTES_MAX "outbox_bytes_max" number(65_536, 1_073_741_824), "4194304",
         "Most bytes that wait for one slow connection.";
+    HEAD_INTERVAL_MS "head_interval_ms" number(100, DAY_MS), "15000",
+        "How often the heads of followed documents are compared with Redis, give or take 10 %: finds what pub/sub lost silently.";
+    LINGER_MS "linger_ms" number(0, DAY_MS), "10000",
+        "How long a document is still followed after its last member left.";
+    COMMANDS_QUEUED_MAX "commands_queued_max" number(16, 1_000_000), "4096",
+        "Most commands of sessions that wait for one shard of the hub; above, those sessions are not read from.";
+    ANNOUNCEMENTS_QUEUED_MAX "announcements_queued_max" number(16, 10_000_000), "65536",
+        "Most announcements of Redis that wait for one shard of the hub; above, its documents are read from the log.";
+    PAGE_ENTRIES_MAX "page_entries_max" number(1, 100_000), "1000",
+        "Most entries in one read of a log.";
+    PAGE_BYTES_MAX "page_bytes_max" number(1_024, 67_108_864), "262144",
+        "Most bytes in one read of a log; one entry is read however large it is.";
+    LOG_ENTRIES_MAX "log_entries_max" number(1, 4_294_967_295), "100000",
+        "Most entries of a log in Redis; above, appends are answered `log_full`.";
+    CLIENT_ROW_KEPT_S "client_row_kept_s" number(86_400, 4_294_967_295), "86400",
+        "How long Redis remembers an unused client's numbers, at least a day.";
+    REDIS_APPEND_CONNECTIONS "redis_append_connections" number(1, 64), "1",
+        "Connections for appends. Each gathers for itself, so more of them cost Redis more.";
+    REDIS_SUBSCRIBER_CONNECTIONS "redis_subscriber_connections" number(1, 64), "1",
+        "Connections that hear announcements.";
+    REDIS_GATHER_US "redis_gather_us" number(0, 1_000_000), "500",
+        "How long, in microseconds, a busy connection gathers appends of all documents before it sends them.";
+    REDIS_DEADLINE_MS "redis_deadline_ms" number(100, 60_000), "5000",
+        "After this time Redis itself refuses an append that was late on its way.";
+    REDIS_COMMAND_TIMEOUT_MS "redis_command_timeout_ms" number(50, 60_000), "2000",
+        "After this time without an answer the outcome of a command is unknown.";
+    REDIS_CONNECT_TIMEOUT_MS "redis_connect_timeout_ms" number(50, 60_000), "1000",
+        "How long one attempt to connect to Redis may take.";
+    REDIS_WAIT_TIMEOUT_MS "redis_wait_timeout_ms" number(1, 60_000), "1000",
+        "How long `WAIT` waits for `replicas_min`.";
+    REDIS_QUEUED_ENTRIES_MAX "redis_queued_entries_max" number(1, 10_000_000), "65536",
+        "Most entries that wait for an answer of Redis; above, `unavailable` at once.";
+    REDIS_QUEUED_BYTES_MAX "redis_queued_bytes_max" number(65_536, 17_179_869_184), "67108864",
+        "Most bytes of entries that wait for an answer of Redis; above, `unavailable` at once.";
+    REDIS_CALL_ENTRIES_MAX "redis_call_entries_max" number(1, 10_000), "256",
+        "Most entries of one document in one call.";
+    REDIS_CALL_BYTES_MAX "redis_call_bytes_max" number(1, 1_073_741_824), "1048576",
+        "Most bytes of one document in one call; one entry is sent however large it is.";
+    REDIS_QUEUED_READS_MAX "redis_queued_reads_max" number(1, 1_000_000), "4096",
+        "Most reads and comparisons of heads that wait; above, they are tried again later.";
+    REDIS_PROBE_INTERVAL_MS "redis_probe_interval_ms" number(10, 60_000), "1000",
+        "How often a probe is published to each subscriber connection.";
+    REDIS_DEAF_AFTER_MS "redis_deaf_after_ms" number(10, 600_000), "2000",
+        "A subscriber connection that did not hear its probe for so long is replaced.";
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@ mod fault;
 mod fields;
 pub mod keys;
 mod layers;
+mod redis;
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
-use inkwire_hub::OutboxLimits;
+use inkwire_bus::PageLimit;
+use inkwire_bus_redis::RedisConfig;
+use inkwire_hub::{HubConfig, OutboxLimits, document::DocumentConfig};
 use inkwire_model::Role;
 use inkwire_protocol::native::SessionTimes;
 use inkwire_session::{Rate, SessionLimits};
@@ -36,8 +39,9 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     pub session: SessionConfig,
     pub outbox: OutboxLimits,
+    pub hub: HubConfig,
     /// `None` for the embedded bus.
-    pub redis: Option<RedisSettings>,
+    pub redis: Option<RedisConfig>,
     pub log: LogConfig,
     pub stop_timeout: Duration,
 }
@@ -73,32 +77,6 @@ pub struct WebSocketConfig {
 pub struct SessionConfig {
     pub limits: SessionLimits,
     pub times: SessionTimes,
-}
-
-/// The shared bus.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    pub url: RedisUrl,
-    pub ack: AckLevel,
-    pub replicas_min: u16,
-}
-
-/// A URL that may hold a password, and is never shown.
-#[derive(Clone)]
-pub struct RedisUrl(pub String);
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RedisUrl")
-    }
-}
-
-/// When an append is acknowledged (C3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AckLevel {
-    #[default]
-    Accepted,
-    Replicated,
 }
 
 impl Config {
@@ -147,11 +125,9 @@ impl Config {
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
             session: session(layers),
-            outbox: OutboxLimits {
-                messages_max: layers.size(&keys::OUTBOX_MESSAGES_MAX),
-                bytes_max: layers.size(&keys::OUTBOX_BYTES_MAX),
-            },
-            redis: redis(layers),
+            outbox: outbox(layers),
+            hub: hub(layers),
+            redis: redis::read(layers),
             log: log(layers),
             stop_timeout: duration(layers, &keys::STOP_TIMEOUT_MS),
         }
@@ -252,27 +228,35 @@ fn rate(layers: &mut Layers, per_second: &Key, burst: &Key) -> Rate {
     }
 }
 
-fn redis(layers: &mut Layers) -> Option<RedisSettings> {
-    let url = layers.text(&keys::REDIS, |text| Ok(RedisUrl(text.to_owned())));
-    let ack = layers.text(&keys::ACK, |text| match text {
-        "accepted" => Ok(AckLevel::Accepted),
-        "replicated" => Ok(AckLevel::Replicated),
-        _ => Err(format!("{text:?} is neither accepted nor replicated")),
-    });
-    let ack = ack.unwrap_or_default();
-    let replicas_min = layers.number(&keys::REPLICAS_MIN);
-    if ack == AckLevel::Replicated && url.is_none() {
-        layers.fault(&keys::ACK, "replicated needs redis to be set".to_owned());
+fn outbox(layers: &mut Layers) -> OutboxLimits {
+    let bytes_max = layers.size(&keys::OUTBOX_BYTES_MAX);
+    // In Base64 a payload grows by a third, and it comes behind what waits already.
+    if bytes_max < layers.size(&keys::PAYLOAD_BYTES_MAX).saturating_mul(2) {
+        let problem = "is less than twice payload_bytes_max: one large entry would end sessions";
+        layers.fault(&keys::OUTBOX_BYTES_MAX, problem.to_owned());
     }
-    if ack == AckLevel::Replicated && replicas_min == 0 {
-        let problem = "replicated needs replicas_min to be at least 1";
-        layers.fault(&keys::ACK, problem.to_owned());
+    OutboxLimits {
+        messages_max: layers.size(&keys::OUTBOX_MESSAGES_MAX),
+        bytes_max,
     }
-    Some(RedisSettings {
-        url: url?,
-        ack,
-        replicas_min: u16::try_from(replicas_min).unwrap_or(u16::MAX),
-    })
+}
+
+fn hub(layers: &mut Layers) -> HubConfig {
+    let default = HubConfig::default();
+    HubConfig {
+        commands_max: layers.size(&keys::COMMANDS_QUEUED_MAX),
+        announcements_max: layers.size(&keys::ANNOUNCEMENTS_QUEUED_MAX),
+        head_interval: duration(layers, &keys::HEAD_INTERVAL_MS),
+        document: DocumentConfig {
+            page: PageLimit {
+                entries: layers.size(&keys::PAGE_ENTRIES_MAX),
+                bytes: layers.size(&keys::PAGE_BYTES_MAX),
+            },
+            linger_ms: layers.number(&keys::LINGER_MS),
+            ..default.document
+        },
+        ..default
+    }
 }
 
 fn log(layers: &mut Layers) -> LogConfig {

@@ -64,6 +64,8 @@ fn the_defaults_are_valid_and_agree_with_the_components() {
     assert_eq!(config.listen.addresses, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!(config.admin, "127.0.0.1:9090".parse().unwrap());
     assert_eq!(config.admission.anonymous, AnonymousPolicy::Loopback);
+    let hub = HubConfig::default();
+    assert_eq!(format!("{:?}", config.hub), format!("{hub:?}"));
     assert!(config.redis.is_none());
     assert!(config.replica.is_none());
 }
@@ -122,7 +124,6 @@ fn all_faults_come_at_once_with_key_and_source() {
         "connections_max (file inkwire.toml): \"0\" is no whole number from 1 to 10000000",
         "heartbeat_ms (environment INKWIRE_HEARTBEAT_MS): \"often\" is no whole number",
         "ack (file inkwire.toml): replicated needs redis",
-        "ack (file inkwire.toml): replicated needs replicas_min",
         "log_format (environment INKWIRE_LOG_FORMAT): \"xml\" is neither text nor json",
     ];
     for start in expected {
@@ -189,4 +190,64 @@ fn anonymous_is_for_loopback_unless_forced_by_name() {
     assert!(anonymous(listen("127.0.0.1:1").flag(&keys::LISTEN, "[::]:1")).is_err());
     let with_secret = forced(listen("127.0.0.1:1")).variable(&keys::TOKEN_SECRET, SECRET);
     assert_eq!(anonymous(with_secret), Ok(Anywhere));
+}
+
+#[test]
+fn redis_with_its_defaults_agrees_with_the_component() {
+    let url = "redis://:hunter2@example.org:6380";
+    let config = Sources::default().flag(&keys::REDIS, url).load().unwrap();
+    let redis = config.redis.unwrap();
+    let expected = RedisConfig {
+        url: url.to_owned(),
+        ..RedisConfig::default()
+    };
+    let numbers = |c: &RedisConfig| {
+        [
+            c.replicas as usize,
+            c.append_connections,
+            c.subscriber_connections,
+            c.log_entries_max as usize,
+            c.row_kept_s as usize,
+            c.gather_us as usize,
+            c.deadline_ms as usize,
+            c.command_timeout_ms as usize,
+            c.connect_timeout_ms as usize,
+            c.wait_timeout_ms as usize,
+            c.queued_entries_max,
+            c.queued_bytes_max,
+            c.call_entries_max,
+            c.call_bytes_max,
+            c.queued_reads_max,
+            c.probe_interval_ms as usize,
+            c.deaf_after_ms as usize,
+        ]
+    };
+    assert_eq!(numbers(&redis), numbers(&expected));
+    assert_eq!(
+        (redis.url, redis.prefix, redis.level),
+        (expected.url, expected.prefix, expected.level)
+    );
+}
+
+#[test]
+fn faults_of_redis_are_told_with_the_others() {
+    let faults = Sources::default()
+        .flag(&keys::REDIS, "rediss://:hunter2@example.org")
+        .flag(&keys::REDIS_PREFIX, "{}")
+        .variable(&keys::ACK, "replicated")
+        .flag(&keys::ADMIN, "nowhere")
+        .faults();
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+    for start in [
+        "redis (flag --redis)",
+        "redis_prefix (flag --redis-prefix)",
+        "ack (environment INKWIRE_ACK)",
+        "admin (flag",
+    ] {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(start)),
+            "{start} in {faults:#?}"
+        );
+    }
+    assert!(!faults.join(" ").contains("hunter2"));
 }

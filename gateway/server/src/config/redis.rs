@@ -1,0 +1,79 @@
+//! The settings of the bus over Redis. What is right for Redis is decided there; here its faults get
+//! their keys.
+
+use inkwire_bus_redis::{AckLevel, InvalidConfig, RedisConfig};
+
+use super::{
+    keys::{self, Key},
+    layers::Layers,
+};
+
+/// `None` without a URL: the embedded bus.
+pub(super) fn read(layers: &mut Layers) -> Option<RedisConfig> {
+    let owned = |text: &str| Ok(text.to_owned());
+    let url = layers.text(&keys::REDIS, owned);
+    let config = RedisConfig {
+        url: url.clone().unwrap_or_default(),
+        username: layers.text(&keys::REDIS_USERNAME, owned),
+        password: layers.text(&keys::REDIS_PASSWORD, owned),
+        client_name: RedisConfig::default().client_name,
+        prefix: layers.text(&keys::REDIS_PREFIX, owned).unwrap_or_default(),
+        level: layers.text(&keys::ACK, level).unwrap_or_default(),
+        replicas: number(layers, &keys::REPLICAS_MIN),
+        append_connections: layers.size(&keys::REDIS_APPEND_CONNECTIONS),
+        subscriber_connections: layers.size(&keys::REDIS_SUBSCRIBER_CONNECTIONS),
+        log_entries_max: number(layers, &keys::LOG_ENTRIES_MAX),
+        row_kept_s: number(layers, &keys::CLIENT_ROW_KEPT_S),
+        gather_us: number(layers, &keys::REDIS_GATHER_US),
+        deadline_ms: number(layers, &keys::REDIS_DEADLINE_MS),
+        command_timeout_ms: number(layers, &keys::REDIS_COMMAND_TIMEOUT_MS),
+        connect_timeout_ms: number(layers, &keys::REDIS_CONNECT_TIMEOUT_MS),
+        wait_timeout_ms: number(layers, &keys::REDIS_WAIT_TIMEOUT_MS),
+        queued_entries_max: layers.size(&keys::REDIS_QUEUED_ENTRIES_MAX),
+        queued_bytes_max: layers.size(&keys::REDIS_QUEUED_BYTES_MAX),
+        call_entries_max: layers.size(&keys::REDIS_CALL_ENTRIES_MAX),
+        call_bytes_max: layers.size(&keys::REDIS_CALL_BYTES_MAX),
+        queued_reads_max: layers.size(&keys::REDIS_QUEUED_READS_MAX),
+        probe_interval_ms: number(layers, &keys::REDIS_PROBE_INTERVAL_MS),
+        deaf_after_ms: number(layers, &keys::REDIS_DEAF_AFTER_MS),
+    };
+    if url.is_none() {
+        if config.level == AckLevel::Replicated {
+            layers.fault(&keys::ACK, "replicated needs redis to be set".to_owned());
+        }
+        return None;
+    }
+    for fault in config.faults() {
+        if let Some(key) = key_of(&fault) {
+            layers.fault(key, fault.to_string());
+        }
+    }
+    Some(config)
+}
+
+fn level(text: &str) -> Result<AckLevel, String> {
+    match text {
+        "accepted" => Ok(AckLevel::Accepted),
+        "replicated" => Ok(AckLevel::Replicated),
+        _ => Err(format!("{text:?} is neither accepted nor replicated")),
+    }
+}
+
+fn number(layers: &mut Layers, key: &Key) -> u32 {
+    u32::try_from(layers.number(key)).unwrap_or(u32::MAX)
+}
+
+fn key_of(fault: &InvalidConfig) -> Option<&'static Key> {
+    match fault {
+        InvalidConfig::Url(_)
+        | InvalidConfig::Tls
+        | InvalidConfig::Topology
+        | InvalidConfig::Database(_) => Some(&keys::REDIS),
+        InvalidConfig::Prefix(_) => Some(&keys::REDIS_PREFIX),
+        InvalidConfig::NoReplicas => Some(&keys::ACK),
+        // Set by the process itself; numbers out of their range were told already.
+        InvalidConfig::ClientName(_) | InvalidConfig::RowKept(_) | InvalidConfig::TooSmall(..) => {
+            None
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What an operator sees: faults all at once, exit codes, tokens.
+
+use std::process::Output;
+
+use super::replica::inkwire;
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = inkwire();
+    command.args(arguments).envs(environment.iter().copied());
+    command.output().expect("it runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn faults_come_all_at_once_and_exit_with_2() {
+    for action in ["serve", "check"] {
+        let arguments = [action, "--listen", "nowhere", "--admin", "127.0.0.1"];
+        let output = run(&arguments, &[("INKWIRE_LOG_FORMAT", "xml")]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        for part in [
+            "3 faults",
+            "listen (flag --listen)",
+            "admin (flag --admin)",
+            "log_format (environment INKWIRE_LOG_FORMAT)",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+    assert_eq!(run(&["--no-such-flag"], &[]).status.code(), Some(2));
+    assert_eq!(run(&["--version"], &[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_missing_file_is_a_fault() {
+    let output = run(&["check", "--config", "no-such-file.toml"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("config (file no-such-file.toml): cannot be read"));
+}
+
+#[test]
+fn check_says_what_is_good() {
+    let output = run(&["check"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("configuration: valid") && text.contains("embedded"),
+        "{text}"
+    );
+}
+
+#[test]
+fn check_names_a_redis_that_is_away() {
+    // Reserved and given back: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let output = run(
+        &["check", "--redis", &format!("redis://127.0.0.1:{port}")],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(
+        stderr(&output).contains("Redis cannot be reached"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn an_address_in_use_exits_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--listen", &address, "--admin", "127.0.0.1:0"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("cannot listen on {address}")));
+}
+
+#[test]
+fn tokens_need_a_secret() {
+    let arguments = [
+        "token",
+        "--subject",
+        "alice",
+        "--document",
+        "a",
+        "--role",
+        "writer",
+    ];
+    let output = run(&arguments, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("token_secret_file"));
+    let secret = "0123456789abcdef0123456789abcdef";
+    let output = run(&arguments, &[("INKWIRE_TOKEN_SECRET", secret)]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).matches('.').count(),
+        2
+    );
+}

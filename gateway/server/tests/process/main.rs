@@ -1,0 +1,15 @@
+//! The binary as a process: what a client, an operator and an orchestrator meet.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; the allowance of clippy.toml is for test functions alone"
+)]
+
+mod command_line;
+mod documentation;
+mod http;
+mod native;
+mod replica;
+mod stop;
+mod websocket;

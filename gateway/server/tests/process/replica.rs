@@ -1,0 +1,205 @@
+//! A replica of a test, on ports that the kernel chose, killed when its value is dropped.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// How long anything in these tests may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Log lines that may wait for a test to look at them.
+const LINES_MAX: usize = 10_000;
+
+pub(crate) struct Replica {
+    child: Child,
+    lines: Receiver<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// The binary, with none of the environment's own settings.
+pub(crate) fn inkwire() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inkwire"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("INKWIRE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Replica {
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut command = inkwire();
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ]);
+        Self::start_command(command.args(flags))
+    }
+
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        let (sender, lines) = sync_channel(LINES_MAX);
+        // Ends with the process, whose end of the pipe it reads.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let _nobody_listens = sender.try_send(line);
+            }
+        });
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut replica = Self {
+            child,
+            lines,
+            address: unknown,
+            admin: unknown,
+        };
+        replica.address = replica.logged_address("listening");
+        replica.admin = replica.logged_address("admin port open");
+        replica
+    }
+
+    fn logged_address(&self, message: &str) -> SocketAddr {
+        let line = self.wait_for_log(message);
+        line["address"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .expect("an address")
+    }
+
+    /// The next line with this message.
+    pub(crate) fn wait_for_log(&self, message: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    let line: Value = serde_json::from_str(&line).unwrap_or_default();
+                    if line["message"] == message {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no log says {message:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended before saying {message:?}"),
+            }
+        }
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    pub(crate) fn wait_exit(&mut self) -> ExitStatus {
+        wait_until("it ends", || {
+            self.child.try_wait().expect("it is our child")
+        })
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Looks until there is something.
+pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a request as it stands and reads the answer to the connection's end.
+pub(crate) fn exchange(address: SocketAddr, request: &str) -> String {
+    use std::io::Write;
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .expect("it answers and closes");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A GET with these further header lines; the connection closes after the answer.
+pub(crate) fn request(address: SocketAddr, path: &str, headers: &[&str]) -> Answer {
+    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n");
+    for header in headers {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    Answer::parse(&exchange(address, &request))
+}
+
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
+    request(address, path, &["Connection: close"])
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In lower case.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Self {
+            status: status.unwrap_or_else(|| panic!("no HTTP answer: {text:?}")),
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// Asserts that this is the problem `code`.
+    pub(crate) fn expect_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert!(
+            self.head.contains("content-type: application/problem+json"),
+            "{self:?}"
+        );
+        let body = self.json();
+        assert_eq!(body["code"], code, "{self:?}");
+        assert_eq!(body["status"], status, "{self:?}");
+    }
+}

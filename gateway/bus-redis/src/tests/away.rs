@@ -1,1 +1,146 @@
-//! Being written.
+//! C16: Redis away at start, and during a run.
+
+use std::sync::Arc;
+
+use inkwire_bus::{
+    Append, AppendOutcome, Bus as _, BusEvent, Ticket, Unavailable,
+    contract::{Fixture as _, Recorder, Writer, document},
+};
+use inkwire_model::NewEntry;
+use inkwire_test_support::Redis;
+
+use super::fixture::{PATIENCE, RedisFixture, config, until};
+use crate::{Health, RedisBus, Unfit};
+
+async fn append(
+    bus: &RedisBus,
+    recorder: &Recorder,
+    ticket: u64,
+    entry: NewEntry,
+) -> Result<Vec<AppendOutcome>, Unavailable> {
+    bus.append(Append {
+        ticket: Ticket(ticket),
+        document: document("essay"),
+        entries: vec![entry],
+    });
+    let answer = |events: &[BusEvent]| {
+        events.iter().find_map(|event| match event {
+            BusEvent::Appended {
+                ticket: Ticket(of),
+                result,
+                ..
+            } if *of == ticket => Some(result.clone()),
+            _ => None,
+        })
+    };
+    recorder.wait_for(PATIENCE, answer).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn away_at_start_it_waits_for_the_first_contact() {
+    let mut redis = Redis::options().prepare().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let bus = RedisBus::start(config(redis.url()), recorder.clone()).unwrap();
+    assert!(!bus.is_available());
+    let mut writer = Writer::new("alice");
+    let entry = writer.write("one");
+    assert_eq!(
+        append(&bus, &recorder, 1, entry.clone()).await,
+        Err(Unavailable)
+    );
+    assert_eq!(*bus.health().borrow(), Health::Connecting);
+
+    redis.start_again().unwrap();
+    until(&bus, Health::Available).await;
+    assert!(bus.is_available());
+    let outcomes = append(&bus, &recorder, 2, entry).await.unwrap();
+    assert!(
+        matches!(outcomes.as_slice(), [AppendOutcome::Appended(position)] if position.seq == 1)
+    );
+    bus.close().await;
+    assert_eq!(
+        append(&bus, &recorder, 3, writer.write("two")).await,
+        Err(Unavailable)
+    );
+    redis.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unfit_at_a_late_first_contact_is_told_by_name() {
+    let mut redis = Redis::options()
+        .args(["--maxmemory-policy", "allkeys-lru"])
+        .prepare()
+        .unwrap();
+    let bus = RedisBus::start(config(redis.url()), Arc::new(Recorder::default())).unwrap();
+    redis.start_again().unwrap();
+    let eviction = Unfit::Eviction("allkeys-lru".to_owned());
+    until(&bus, Health::Unfit(eviction)).await;
+    assert!(!bus.is_available());
+    bus.close().await;
+    redis.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_credentials_are_told_by_name() {
+    let mut redis = Redis::start().unwrap();
+    redis
+        .command(&["CONFIG", "SET", "requirepass", "right"])
+        .unwrap();
+    let mut config = config(redis.url());
+    config.password = Some("wrong".to_owned());
+    let bus = RedisBus::start(config.clone(), Arc::new(Recorder::default())).unwrap();
+    let mut health = bus.health();
+    let refused = |health: &Health| matches!(health, Health::Unfit(Unfit::Credentials(_)));
+    tokio::time::timeout(PATIENCE, health.wait_for(refused))
+        .await
+        .unwrap()
+        .unwrap();
+    bus.close().await;
+
+    config.password = Some("right".to_owned());
+    let recorder = Arc::new(Recorder::default());
+    let bus = RedisBus::start(config, recorder.clone()).unwrap();
+    until(&bus, Health::Available).await;
+    bus.subscribe(&document("essay"));
+    let confirmed = |events: &[BusEvent]| {
+        let is_it = |event: &BusEvent| matches!(event, BusEvent::Subscribed(_));
+        events.iter().any(is_it).then_some(())
+    };
+    recorder.wait_for(PATIENCE, confirmed).await.unwrap();
+    bus.close().await;
+    redis.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_everything_resumes_by_itself() {
+    let fixture = RedisFixture::start().await;
+    let recorder = Arc::new(Recorder::default());
+    let bus = fixture.attach_with(recorder.clone(), |_| {}).await;
+    let mut writer = Writer::new("alice");
+    append(&bus, &recorder, 1, writer.write("one"))
+        .await
+        .unwrap();
+
+    fixture.go_away().await;
+    until(&bus, Health::Away).await;
+    let entry = writer.write("two");
+    assert_eq!(
+        append(&bus, &recorder, 2, entry.clone()).await,
+        Err(Unavailable)
+    );
+    fixture.come_back().await;
+    until(&bus, Health::Available).await;
+    let mut ticket = 2;
+    let outcomes = loop {
+        ticket += 1;
+        if let Ok(outcomes) = append(&bus, &recorder, ticket, entry.clone()).await {
+            break outcomes;
+        }
+        assert!(ticket < 100, "it never came back");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(
+        matches!(outcomes.as_slice(), [AppendOutcome::Appended(position)] if position.seq == 2)
+    );
+    fixture.stop().await;
+}

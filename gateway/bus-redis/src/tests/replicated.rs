@@ -1,1 +1,142 @@
-//! Being written.
+//! `WAIT`: what is acknowledged has reached the replicas.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inkwire_bus::{
+    Append, AppendOutcome, Bus as _, BusEvent, Ticket, Unavailable,
+    contract::{Fixture as _, Recorder, Writer, document},
+};
+use inkwire_model::NewEntry;
+use inkwire_test_support::Redis;
+
+use super::fixture::{PATIENCE, RedisFixture};
+use crate::{AckLevel, RedisBus};
+
+struct Pair {
+    fixture: RedisFixture,
+    replica: Redis,
+    bus: Arc<RedisBus>,
+    recorder: Arc<Recorder>,
+}
+
+type Answer = Result<Vec<AppendOutcome>, Unavailable>;
+
+impl Pair {
+    async fn start(level: AckLevel) -> Self {
+        let fixture = RedisFixture::start().await;
+        let port = fixture.redis().port().to_string();
+        let replica = Redis::options()
+            .args(["--replicaof", "127.0.0.1", &port])
+            .start()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !replica
+            .command(&["INFO", "replication"])
+            .unwrap()
+            .contains("link_status:up")
+        {
+            assert!(Instant::now() < deadline, "the replica does not connect");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for (option, value) in [
+            ("min-replicas-to-write", "1"),
+            ("min-replicas-max-lag", "30"),
+        ] {
+            fixture
+                .redis()
+                .command(&["CONFIG", "SET", option, value])
+                .unwrap();
+        }
+        let recorder = Arc::new(Recorder::default());
+        let change = |config: &mut crate::RedisConfig| {
+            (config.level, config.replicas) = (level, 1);
+        };
+        let bus = fixture.attach_with(recorder.clone(), change).await;
+        Self {
+            fixture,
+            replica,
+            bus,
+            recorder,
+        }
+    }
+
+    fn begin(&self, ticket: u64, entry: NewEntry) {
+        self.bus.append(Append {
+            ticket: Ticket(ticket),
+            document: document("essay"),
+            entries: vec![entry],
+        });
+    }
+
+    fn answer(events: &[BusEvent], ticket: u64) -> Option<Answer> {
+        events.iter().find_map(|event| match event {
+            BusEvent::Appended {
+                ticket: Ticket(of),
+                result,
+                ..
+            } if *of == ticket => Some(result.clone()),
+            _ => None,
+        })
+    }
+
+    async fn append(&self, ticket: u64, entry: NewEntry) -> Answer {
+        self.begin(ticket, entry);
+        let look = |events: &[BusEvent]| Self::answer(events, ticket);
+        self.recorder.wait_for(PATIENCE, look).await.unwrap()
+    }
+
+    async fn stop(mut self) {
+        self.replica.kill().unwrap();
+        drop(self.bus);
+        self.fixture.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_replicated_nothing_is_acknowledged_that_no_replica_has() {
+    let pair = Pair::start(AckLevel::Replicated).await;
+    let mut writer = Writer::new("alice");
+    assert!(pair.append(1, writer.write("one")).await.is_ok());
+
+    pair.replica.freeze().unwrap();
+    let entry = writer.write("two");
+    assert_eq!(pair.append(2, entry.clone()).await, Err(Unavailable));
+    // A duplicate waits too.
+    assert_eq!(pair.append(3, entry.clone()).await, Err(Unavailable));
+    pair.replica.thaw().unwrap();
+    let settled = pair.append(4, entry).await.unwrap();
+    assert!(
+        matches!(settled.as_slice(), [AppendOutcome::Duplicate(position)] if position.seq == 2)
+    );
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_accepted_a_change_of_access_waits_and_the_document_goes_on() {
+    let pair = Pair::start(AckLevel::Accepted).await;
+    let mut writer = Writer::new("alice");
+    let mut owner = Writer::of_access_to("mallory");
+    assert!(pair.append(1, owner.write("revoke")).await.is_ok());
+
+    pair.replica.freeze().unwrap();
+    pair.begin(2, owner.write("grant"));
+    assert!(pair.append(3, writer.write("one")).await.is_ok());
+    let unanswered = pair
+        .recorder
+        .look(|events| Pair::answer(events, 2).is_none());
+    assert!(unanswered, "the change of access did not wait");
+    let look = |events: &[BusEvent]| Pair::answer(events, 2);
+    assert_eq!(
+        pair.recorder.wait_for(PATIENCE, look).await.unwrap(),
+        Err(Unavailable)
+    );
+    pair.replica.thaw().unwrap();
+    let settled = pair.append(4, owner.numbered(2, "grant")).await.unwrap();
+    assert!(
+        matches!(settled.as_slice(), [AppendOutcome::Duplicate(position)] if position.seq == 2)
+    );
+    pair.stop().await;
+}

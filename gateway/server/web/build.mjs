@@ -18,6 +18,7 @@ const common = {
   charset: 'utf8',
   legalComments: 'none',
   alias: {
+    '@inkwire/client/test/gateway': path.join(client, 'test/support/gateway.ts'),
     '@inkwire/client': path.join(client, 'src/index.ts'),
     // One copy, wherever the importing file lies.
     '@noble/hashes': path.join(here, 'node_modules/@noble/hashes/esm'),

@@ -93,7 +93,8 @@ interface Membership {
 }
 
 export class Session {
-  /** Who says hello without a token. */
+  /** Called when there is something in `out`. */
+  onOutput: (() => void) | undefined;
   readonly out: string[] = [];
   subject = '';
   readonly memberships = new Map<string, Membership>();
@@ -107,13 +108,13 @@ export class Session {
   say(packet: Json): void {
     if (!this.isOpen) return;
     this.out.push(JSON.stringify(packet));
-    this.#gateway.onOutput?.(this);
+    this.onOutput?.();
   }
 
   sayWithPayload(packet: Json, payload: Payload): void {
     if (!this.isOpen) return;
     this.out.push(`${JSON.stringify(packet).slice(0, -1)},${payload.member()}}`);
-    this.#gateway.onOutput?.(this);
+    this.onOutput?.();
   }
 
   /** One message of the client. */
@@ -241,8 +242,6 @@ export class FakeGateway {
   readonly logs = new Map<string, Log>();
   readonly sessions = new Set<Session>();
   readonly #random: () => number;
-  /** Called when a session has something to say. */
-  onOutput: ((session: Session) => void) | undefined;
   /** A refusal instead of the append. */
   faultBefore: ((clientSeq: number) => Json | undefined) | undefined;
   /** Whether the answer to an append gets lost between the log and the replica. */

@@ -54,11 +54,12 @@ impl ReplicaBus {
         Ok(bus)
     }
 
-    /// Resolves when the bus turns out to be unfit.
+    /// Resolves if the bus is unfit at the first contact. Later it is not worth ending sessions for:
+    /// in a failover the address may belong to a replica for a moment.
     pub async fn unfit(&mut self) -> Unfit {
         if let Some((_, health)) = &mut self.running {
-            let is_unfit = |health: &Health| matches!(health, Health::Unfit(_));
-            if let Ok(found) = health.wait_for(is_unfit).await
+            let is_met = |health: &Health| matches!(health, Health::Unfit(_) | Health::Available);
+            if let Ok(found) = health.wait_for(is_met).await
                 && let Health::Unfit(unfit) = &*found
             {
                 return unfit.clone();

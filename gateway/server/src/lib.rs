@@ -14,6 +14,7 @@ pub mod connection;
 pub mod health;
 pub mod in_flight;
 pub mod listener;
+pub mod open_files;
 pub mod origin;
 pub mod page;
 pub mod problem;

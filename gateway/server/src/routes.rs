@@ -17,6 +17,7 @@ use inkwire_protocol::{
     native::Encoding,
     websocket::{self, Refusal},
 };
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
@@ -35,6 +36,8 @@ pub struct Gateway {
     pub admission: Arc<Admission>,
     pub websocket: Shared,
     pub sessions: TaskTracker,
+    /// One for each session that there may be.
+    pub places: Arc<Semaphore>,
 }
 
 pub fn router(gateway: Gateway) -> Router {
@@ -64,11 +67,15 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         Ok(agreement) => agreement,
         Err(problem) => return problem.into_response(),
     };
+    let Ok(place) = gateway.places.clone().try_acquire_owned() else {
+        let detail = "This replica has as many sessions as it takes; try another one, or later.";
+        return Problem::of(Code::TooManySessions, detail).into_response();
+    };
     let slot = request.extensions_mut().remove::<Slot>();
     let upgrade = hyper::upgrade::on(&mut request);
     gateway.sessions.spawn(async move {
-        // The place among the connections is held until the session ends.
-        let _slot = slot;
+        // Held until the session ends.
+        let _places = (place, slot);
         serve(upgrade, agreed, gateway.websocket).await;
     });
     answer

@@ -21,7 +21,7 @@ use crate::{
     health::Health,
     in_flight::InFlight,
     listener::Acceptor,
-    replica,
+    open_files, replica,
     routes::{self, Gateway},
     stop::{Stop, StopSignals},
     transport::websocket,
@@ -57,6 +57,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .clone()
         .unwrap_or_else(replica::draw_name)
         .into();
+    open_files::raise_limit(config.listen.connections_max);
     let public = bind_all(&config.listen.addresses).await?;
     let admin = bind(config.admin).await?;
     let mut running = Running::start(&config, replica.clone(), public, admin)?;
@@ -153,6 +154,7 @@ impl Running {
                 stop: self.stop.clone(),
             },
             sessions: self.sessions.clone(),
+            places: Arc::new(Semaphore::new(config.session.sessions_max)),
         };
         let acceptor = Acceptor {
             router: routes::router(gateway),

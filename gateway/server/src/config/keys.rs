@@ -97,7 +97,7 @@ keys! {
         "Logs on standard error as `text` or as `json`, one object a line.";
     LOG_FILTER "log_filter" Takes::Text("FILTER"), "info",
         "Which logs: a level, or a list such as `info,inkwire_hub=debug`.";
-    CONNECTIONS_MAX "connections_max" number(1, 10_000_000), "50000",
+    CONNECTIONS_MAX "connections_max" number(1, 10_000_000), "60000",
         "Most connections at once, over all listeners. Those above wait in the listen queue.";
     HEADER_BYTES_MAX "header_bytes_max" number(8_192, 1_048_576), "16384",
         "Largest head of an HTTP request.";
@@ -117,6 +117,8 @@ keys! {
         "Largest message of a client, all its fragments together; above, `frame_too_large` and a close.";
     FRAGMENTS_MAX "fragments_max" number(1, 16_777_216), "65536",
         "Most fragments of a message; above, `frame_too_large` and a close.";
+    SESSIONS_MAX "sessions_max" number(1, 10_000_000), "50000",
+        "Most sessions at once; above, handshakes are answered 429 `too_many_sessions`.";
     PAYLOAD_BYTES_MAX "payload_bytes_max" number(1, 33_554_432), "1048576",
         "Largest payload of an entry; above, `too_large`.";
     SIGNAL_BYTES_MAX "signal_bytes_max" number(1, 33_554_432), "16384",

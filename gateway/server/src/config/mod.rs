@@ -72,9 +72,11 @@ pub struct WebSocketConfig {
     pub close_timeout: Duration,
 }
 
-/// What a session may do.
+/// How many sessions there may be, and what each may do.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionConfig {
+    /// Of all sessions together, at once.
+    pub sessions_max: usize,
     pub limits: SessionLimits,
     pub times: SessionTimes,
 }
@@ -208,6 +210,7 @@ fn session(layers: &mut Layers) -> SessionConfig {
         layers.fault(&keys::SILENCE_TIMEOUT_MS, problem.to_owned());
     }
     SessionConfig {
+        sessions_max: layers.size(&keys::SESSIONS_MAX),
         limits: SessionLimits {
             payload_bytes_max: layers.size(&keys::PAYLOAD_BYTES_MAX),
             signal_bytes_max: layers.size(&keys::SIGNAL_BYTES_MAX),

@@ -75,7 +75,7 @@ fn flag_over_environment_over_file_over_default() {
     let ports = |sources: Sources| sources.load().unwrap().listen.connections_max;
     let key = &keys::CONNECTIONS_MAX;
     let file = || Sources::default().config("connections_max = 3");
-    assert_eq!(ports(Sources::default()), 50_000);
+    assert_eq!(ports(Sources::default()), 60_000);
     assert_eq!(ports(file()), 3);
     assert_eq!(ports(file().variable(key, "2")), 2);
     assert_eq!(ports(file().variable(key, "2").flag(key, "1")), 1);

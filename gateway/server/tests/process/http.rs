@@ -74,6 +74,15 @@ fn silent_and_slow_peers_are_cut_off() {
 }
 
 #[test]
+fn a_kept_connection_that_asks_nothing_more_is_cut_off() {
+    let replica = Replica::start(&["--header-read-timeout-ms", "300"]);
+    let mut stream = TcpStream::connect(replica.address).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", replica.address);
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(time_to_close(stream) < PATIENCE / 2);
+}
+
+#[test]
 fn a_head_has_a_limit() {
     let replica = Replica::start(&["--header-bytes-max", "8192"]);
     let long = format!("X-Long: {}", "a".repeat(20_000));

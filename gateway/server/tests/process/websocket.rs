@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use super::replica::{Answer, PATIENCE, Replica, exchange, request};
+use super::replica::{Answer, PATIENCE, Replica, exchange, request, wait_until};
 
 const GOOD: [&str; 4] = [
     "Connection: Upgrade",
@@ -212,4 +212,18 @@ fn a_silent_session_ends() {
         close_code_after(&replica, &frame(0x81, br#"{"type":"hello"}"#)),
         4009
     );
+}
+
+#[test]
+fn sessions_have_a_limit() {
+    let replica = Replica::start(&["--sessions-max", "1"]);
+    let mut first = open(&replica, "/ws", &GOOD);
+    let mut status = [0; 12];
+    first.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+    handshake(&replica, &[]).expect_problem(429, "too_many_sessions");
+    drop(first);
+    wait_until("the place is free", || {
+        (handshake(&replica, &[]).status == 101).then_some(())
+    });
 }

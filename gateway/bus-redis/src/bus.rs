@@ -2,17 +2,17 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use fred::interfaces::ClientLike;
+use fred::interfaces::{ClientLike as _, EventInterface as _};
 use inkwire_bus::{Append, Bus, Listener, Read};
 use inkwire_model::{DocumentId, Signal};
-use tokio::sync::watch;
+use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     appender::Appender,
     config::{AckLevel, InvalidConfig, RedisConfig},
     connection,
-    fitness::{self, CheckError, Fitness},
+    fitness::{self, CheckError, Fitness, Unfit},
     link::{Health, Link},
     reader::Reader,
     signal_message,
@@ -155,23 +155,36 @@ impl Bus for RedisBus {
 
 /// Examines a Redis once, as `inkwire check` does: `Away` if it does not answer within `patience`.
 pub async fn check(config: RedisConfig, patience: Duration) -> Result<Fitness, CheckError> {
-    let away = |why: String| CheckError::Away(why);
     let checked = config.checked()?;
     let client = connection::client(&checked)?;
+    let mut errors = client.error_rx();
     let connecting = client.connect();
-    let examined = tokio::time::timeout(patience, async {
-        if let Err(error) = client.wait_for_connect().await {
-            return Err(fitness::refused(&error));
+    let refused = async {
+        loop {
+            match errors.recv().await {
+                Ok((error, _)) if connection::is_refusal(&error) => {
+                    break Unfit::Credentials(error.details().to_owned()).into();
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
         }
+    };
+    let examined = async {
+        client
+            .wait_for_connect()
+            .await
+            .map_err(|error| fitness::away(&error))?;
         fitness::examine(&client, &checked.config).await
-    });
-    let examined = examined.await;
+    };
+    let found = tokio::select! {
+        found = examined => found,
+        unfit = refused => Err(unfit),
+        () = tokio::time::sleep(patience) => {
+            Err(CheckError::Away(format!("no answer within {} ms", patience.as_millis())))
+        }
+    };
     let _ = tokio::time::timeout(Duration::from_millis(200), client.quit()).await;
     connecting.abort();
-    examined.unwrap_or_else(|_| {
-        Err(away(format!(
-            "no answer within {} ms",
-            patience.as_millis()
-        )))
-    })
+    found
 }

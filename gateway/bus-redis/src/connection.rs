@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fred::{
     clients::Client,
-    error::ErrorKind,
-    interfaces::ClientLike,
+    error::{Error, ErrorKind},
+    interfaces::{ClientLike, EventInterface as _},
     types::{
         Builder, RespVersion,
         config::{
@@ -24,6 +24,8 @@ const RECONNECT_MIN_MS: u32 = 20;
 const RECONNECT_MAX_MS: u32 = 1_000;
 /// Pause after fred itself has given up, which it does when credentials are refused.
 const GIVEN_UP_PAUSE: Duration = Duration::from_millis(500);
+/// How long a parting connection may take.
+const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 /// Commands that fred may hold for one connection.
 const COMMANDS_MAX: usize = 32_768;
 
@@ -68,7 +70,7 @@ pub(crate) fn client(checked: &Checked) -> Result<Client, InvalidConfig> {
         .map_err(|error| InvalidConfig::Url(error.details().to_owned()))
 }
 
-/// Keeps a client connected until `closing`, and says what the last attempt failed of.
+/// Keeps a client connected until `closing`; `refused` hears why Redis does not let it in.
 pub(crate) fn serve(
     client: &Client,
     tasks: &TaskTracker,
@@ -77,22 +79,26 @@ pub(crate) fn serve(
 ) {
     let (client, closing) = (client.clone(), closing.clone());
     tasks.spawn(async move {
+        let mut errors = client.error_rx();
         loop {
             let mut connection = client.connect();
-            tokio::select! {
-                () = closing.cancelled() => {
-                    // A timeout, since a dead peer answers no QUIT.
-                    let _ = tokio::time::timeout(Duration::from_millis(200), client.quit()).await;
-                    connection.abort();
-                    let _ = connection.await;
-                    return;
-                }
-                ended = &mut connection => {
-                    if let Ok(Err(error)) = &ended
-                        && *error.kind() == ErrorKind::Auth
-                    {
-                        refused(error.details().to_owned());
+            loop {
+                tokio::select! {
+                    () = closing.cancelled() => {
+                        // A timeout, since a dead peer answers no QUIT.
+                        let _ = tokio::time::timeout(QUIT_PATIENCE, client.quit()).await;
+                        connection.abort();
+                        let _ = connection.await;
+                        return;
                     }
+                    error = errors.recv() => {
+                        if let Ok((error, _)) = error
+                            && is_refusal(&error)
+                        {
+                            refused(error.details().to_owned());
+                        }
+                    }
+                    _ = &mut connection => break,
                 }
             }
             tokio::select! {
@@ -101,4 +107,10 @@ pub(crate) fn serve(
             }
         }
     });
+}
+
+/// Whether Redis knows better than to let us in.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    let refused = ["WRONGPASS", "NOAUTH", "NOPERM"];
+    *error.kind() == ErrorKind::Auth || refused.iter().any(|code| error.details().starts_with(code))
 }

@@ -11,7 +11,7 @@ use fred::{
 
 use crate::{
     config::{AckLevel, RedisConfig},
-    functions,
+    connection, functions,
 };
 
 /// How long the writers' side keeps what was acknowledged (C4): a master that was cut off has to stop
@@ -156,10 +156,7 @@ impl Info {
         let reply: Result<Value, Error> = client.custom(command, Vec::<Value>::new()).await;
         let text = match reply {
             Ok(value) => value.into_string().unwrap_or_default(),
-            Err(error) if *error.kind() == ErrorKind::Auth => {
-                return Err(Unfit::Credentials(error.details().to_owned()).into());
-            }
-            Err(error) if error.details().starts_with("NOPERM") => {
+            Err(error) if connection::is_refusal(&error) => {
                 return Err(Unfit::Credentials(error.details().to_owned()).into());
             }
             Err(error) => return Err(away(&error)),
@@ -173,13 +170,5 @@ impl Info {
 
     fn of(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
-    }
-}
-
-/// What a failed connection means.
-pub(crate) fn refused(error: &Error) -> CheckError {
-    match error.kind() {
-        ErrorKind::Auth => Unfit::Credentials(error.details().to_owned()).into(),
-        _ => away(error),
     }
 }

@@ -10,7 +10,7 @@ use inkwire_model::NewEntry;
 use inkwire_test_support::Redis;
 
 use super::fixture::{PATIENCE, RedisFixture, config, until};
-use crate::{Health, RedisBus, Unfit};
+use crate::{CheckError, Health, RedisBus, Unfit, check};
 
 async fn append(
     bus: &RedisBus,
@@ -96,6 +96,9 @@ async fn refused_credentials_are_told_by_name() {
         .unwrap()
         .unwrap();
     bus.close().await;
+    let refused = check(config.clone(), PATIENCE).await;
+    let is_named = matches!(&refused, Err(CheckError::Unfit(Unfit::Credentials(_))));
+    assert!(is_named, "{refused:?}");
 
     config.password = Some("right".to_owned());
     let recorder = Arc::new(Recorder::default());

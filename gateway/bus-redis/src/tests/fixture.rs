@@ -155,10 +155,6 @@ impl RedisFixture {
         self.redis.lock().unwrap()
     }
 
-    pub(super) fn bus(&self, replica: usize) -> Arc<RedisBus> {
-        self.buses.lock().unwrap()[replica].clone()
-    }
-
     pub(super) async fn attach_with(
         &self,
         listener: Arc<dyn Listener>,

@@ -52,7 +52,8 @@ async fn hears(recorder: &Recorder, bus: &RedisBus, essay: &DocumentId) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_connection_is_found_and_replaced() {
     let fixture = RedisFixture::start().await;
-    let proxy = Proxy::to(fixture.redis().port()).await;
+    let port = fixture.redis().port();
+    let proxy = Proxy::to(port).await;
     let (essay, recorder) = (document("essay"), std::sync::Arc::new(Recorder::default()));
     let bus = started(config(proxy.url()), recorder.clone()).await;
     bus.subscribe(&essay);

@@ -7,11 +7,32 @@ use http::{HeaderValue, header};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const INDEX: &str = "<!doctype html><title>Inkwire</title><p>The page is on its way.";
+/// Path, content type and content of each file.
+const FILES: [(&str, &str, &str); 3] = [
+    (
+        "/",
+        "text/html; charset=utf-8",
+        include_str!("../web/dist/index.html"),
+    ),
+    (
+        "/app.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../web/dist/app.js"),
+    ),
+    (
+        "/app.css",
+        "text/css; charset=utf-8",
+        include_str!("../web/dist/app.css"),
+    ),
+];
 
 /// The routes of the page.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(async || file("text/html; charset=utf-8", INDEX)))
+    FILES
+        .into_iter()
+        .fold(Router::new(), |router, (path, content_type, content)| {
+            router.route(path, get(async move || file(content_type, content)))
+        })
 }
 
 fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {

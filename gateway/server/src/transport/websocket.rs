@@ -25,6 +25,7 @@ use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf},
     time::sleep_until,
 };
+use tracing::debug;
 
 use super::{SocketWire, buffer};
 use crate::{clock, config::WebSocketConfig, stop::Stop};
@@ -85,6 +86,8 @@ pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: 
     driver.run(shared.stop).await;
     // What a vanished session still has to tell the hub.
     driver.follow().await;
+    let cause = driver.outbox.closing().map(|code| code.as_str());
+    debug!(cause, "a connection ended");
     // The hub's members may hold the socket a little longer.
     driver.outbox.wire().cut();
 }

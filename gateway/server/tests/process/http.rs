@@ -20,6 +20,19 @@ fn the_page_and_what_is_not_there() {
         "{page:?}"
     );
     assert!(page.body.contains("Inkwire"), "{page:?}");
+    for (path, content_type) in [("/app.js", "text/javascript"), ("/app.css", "text/css")] {
+        let file = get(replica.address, path);
+        assert_eq!(file.status, 200);
+        assert!(
+            file.head
+                .contains(&format!("content-type: {content_type}; charset=utf-8"))
+        );
+        assert!(
+            page.body
+                .contains(&format!("\"{}\"", path.trim_start_matches('/'))),
+            "{path}"
+        );
+    }
     get(replica.address, "/absent").expect_problem(404, "not_found");
     get(replica.admin, "/absent").expect_problem(404, "not_found");
     get(replica.admin, "/ws").expect_problem(404, "not_found");

@@ -4,12 +4,15 @@
 -- keys: state, log
 -- args: the channel; a head: deadline by this server's clock (10 digits of seconds, 4 bytes of
 --       microseconds), most entries of the log (4), seconds for which an unused row is kept (4), number
---       of fields (2), hash(0) of a new log (16);
---       the fields of state that are needed, `position` first; then for each entry
+--       of fields (2), hash(0) of a new log (16); the fields of state that are needed besides
+--       `position`, counted from 2; then for each entry
 --       its key: client_seq (8), call it came in (2), its row's field (2), its author's access field
 --       or 0 for a change of access (2), digest (16); and the packed entry.
 -- reply: 'x' if the deadline is past, or for each entry one of
---       '+' position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd'.
+--       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd'.
+--
+-- Redis runs nothing else meanwhile, so what is done per entry counts: strings are made once, and a row
+-- is put together once for all entries of its client that follow one another.
 
 -- Rows looked at for pruning whenever a new one is made: more than can have been added meanwhile.
 local PRUNED_AT_ONCE = 4
@@ -23,6 +26,16 @@ local function prune(state, oldest)
   end
 end
 
+-- A row after its client's last entries, whose short digests are `tail`.
+local function row_of(row, now, last, seq, hash, tail)
+  local head = now .. pack('>I8I8', last, seq) .. hash
+  local room = ROW_DIGESTS_BYTES_MAX - #tail
+  if not row or room <= 0 then
+    return head .. sub(tail, -ROW_DIGESTS_BYTES_MAX)
+  end
+  return head .. sub(row, max(ROW_HEAD + 1, #row - room + 1)) .. tail
+end
+
 local function append(keys, args)
   bind()
   local deadline, micros, log_max, row_ttl, fields, hash0 = decode('>c10I4I4I4I2c16', args[2])
@@ -33,42 +46,37 @@ local function append(keys, args)
   end
 
   local state_key, log_key = keys[1], keys[2]
-  local state = call('HMGET', state_key, unpack(args, 3, fields + 2))
+  local state = call('HMGET', state_key, 'position', unpack(args, 3, fields + 2))
   local position = state[1] or create(state_key, log_key, hash0)
   local seq, hash = seq_of(position), sub(position, -16)
 
-  local replies, records, changed = {}, {}, {}
-  local replies_n, records_n = 0, 0
+  local replies, replies_n, records, records_n, changed = {}, 0, {}, 0, nil
   local group, refused, base, new_row
+  -- The row at `at`, the last number in it, and what was appended since it was put together.
+  local at, row, last, tail
 
   for i = fields + 3, #args, 2 do
     local client_seq, of, row_at, access_at, digest = decode('>I8I2I2I2c16', args[i])
     if of ~= group then
       group, refused = of, nil
     end
-    local row, access = state[row_at], state[access_at]
-    local last = row and decode('>I8', row, 11) or 0
-    local reply
+    if row_at ~= at or access_at == at then
+      if tail then
+        changed = changed or {}
+        state[at] = row_of(row, now, last, seq, hash, tail)
+        changed[at], tail = true, nil
+      end
+      at, row = row_at, state[row_at]
+      last = row and decode('>I8', row, 11) or 0
+    end
+    local access = state[access_at]
+    local reply, is_taken
 
-    if refused and refused[row_at] then
+    if refused and refused[at] then
       reply = 'd'
     elseif access and byte(access, 18) % 2 == 1 then
       reply = 'r'
-    elseif not row and client_seq ~= 1 then
-      reply = 'u'
-    elseif client_seq <= last then
-      local at = #row - (last - client_seq) * 4
-      if at >= ROW_HEAD + 4 and sub(row, at - 3, at) == sub(digest, 1, 4) then
-        -- Written again, so that a WAIT after this call covers it.
-        state[row_at] = now .. sub(row, 11)
-        changed[row_at] = true
-        reply = '=' .. sub(row, 19, ROW_HEAD)
-      else
-        reply = 'c' .. row
-      end
-    elseif client_seq > last + 1 then
-      reply = 'g' .. row
-    else
+    elseif client_seq == last + 1 then
       if access_at ~= 0 and seq >= log_max then
         base = base or seq_of(call('HGET', state_key, 'base'))
       end
@@ -77,44 +85,67 @@ local function append(keys, args)
       else
         seq = seq + 1
         hash = sub(sha1hex(hash .. digest), 1, 16)
-        position = seq .. '-' .. hash
+        local digits = seq .. '-'
+        position = digits .. hash
         local record = position .. args[i + 1]
-        call('XADD', log_key, seq .. '-0', 'e', record)
+        call('XADD', log_key, digits .. '0', 'e', record)
         records_n = records_n + 1
         records[records_n] = record
-        local digests = ''
-        if row then
-          digests = sub(row, max(ROW_HEAD + 1, #row - ROW_DIGESTS_BYTES_MAX + 5))
+        new_row = new_row or not row
+        last = client_seq
+        tail = tail and tail .. sub(digest, 1, 4) or sub(digest, 1, 4)
+        reply, is_taken = position, true
+      end
+    elseif last == 0 then
+      reply = 'u'
+    else
+      if tail then
+        changed = changed or {}
+        row = row_of(row, now, last, seq, hash, tail)
+        state[at], changed[at], tail = row, true, nil
+      end
+      if client_seq > last then
+        reply = 'g' .. row
+      else
+        local found = #row - (last - client_seq) * 4
+        if found >= ROW_HEAD + 4 and sub(row, found - 3, found) == sub(digest, 1, 4) then
+          -- Written again, so that a WAIT after this call covers it.
+          changed = changed or {}
+          row = now .. sub(row, 11)
+          state[at], changed[at] = row, true
+          reply, is_taken = '=' .. sub(row, 19, ROW_HEAD), true
         else
-          new_row = true
+          reply = 'c' .. row
         end
-        state[row_at] = now .. pack('>I8I8', client_seq, seq) .. hash .. digests .. sub(digest, 1, 4)
-        changed[row_at] = true
-        reply = '+' .. position
       end
     end
 
-    local kind = byte(reply)
-    if kind ~= 43 and kind ~= 61 then
+    if not is_taken then
       refused = refused or {}
-      refused[row_at] = true
+      refused[at] = true
     end
     replies_n = replies_n + 1
     replies[replies_n] = reply
   end
 
-  if records_n > 0 then
+  if tail then
+    state[at] = row_of(row, now, last, seq, hash, tail)
+    if not changed then
+      call('HSET', state_key, 'position', position, args[at + 1], state[at])
+    else
+      changed[at] = true
+    end
+  end
+  if changed then
     local writes, n = { state_key, 'position', position }, 3
-    for at in pairs(changed) do
-      writes[n + 1], writes[n + 2] = args[at + 2], state[at]
+    for each in pairs(changed) do
+      writes[n + 1], writes[n + 2] = args[each + 1], state[each]
       n = n + 2
     end
     call('HSET', unpack(writes, 1, n))
+  end
+  if records_n > 0 then
     call('SPUBLISH', args[1], records_n == 1 and records[1] or concat(records))
-  else
-    for at in pairs(changed) do
-      call('HSET', state_key, args[at + 2], state[at])
-    end
   end
   if new_row then
     prune(state_key, tonumber(now) - row_ttl)

@@ -170,23 +170,15 @@ pub(crate) fn hash0_digits(hash0: [u8; 8]) -> String {
     inkwire_model::ChainHash::from_random(hash0).to_string()
 }
 
-/// The fields of the state that a call needs, each once; the position is the first.
+/// The fields of the state that a call needs besides the position, each once.
+#[derive(Default)]
 struct Fields {
     names: Vec<String>,
     places: HashMap<String, u16>,
 }
 
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            names: vec!["position".to_owned()],
-            places: HashMap::new(),
-        }
-    }
-}
-
 impl Fields {
-    /// The place of a field, counted from 1 as Lua does.
+    /// The place of a field: Lua counts from 1, and there stands the position.
     fn place(&mut self, name: String) -> Result<u16, TooManyClients> {
         // Entries of one client come in a row: its two fields are the last ones.
         let near = self
@@ -196,7 +188,7 @@ impl Fields {
             .take(2)
             .position(|known| *known == name);
         if let Some(back) = near {
-            return Ok((self.names.len() - back) as u16);
+            return Ok((self.names.len() + 1 - back) as u16);
         }
         if let Some(place) = self.places.get(&name) {
             return Ok(*place);
@@ -205,7 +197,7 @@ impl Fields {
             return Err(TooManyClients);
         }
         self.names.push(name.clone());
-        let place = self.names.len() as u16;
+        let place = self.names.len() as u16 + 1;
         self.places.insert(name, place);
         Ok(place)
     }
@@ -216,8 +208,8 @@ fn outcome(reply: &Value) -> Result<AppendOutcome, BadReply> {
     let (kind, rest) = bytes.split_first().ok_or(BadReply)?;
     let row = || row::read(rest).ok_or(BadReply);
     Ok(match kind {
-        b'+' => {
-            let text = std::str::from_utf8(rest).map_err(|_| BadReply)?;
+        b'0'..=b'9' => {
+            let text = std::str::from_utf8(bytes).map_err(|_| BadReply)?;
             AppendOutcome::Appended(text.parse().map_err(|_| BadReply)?)
         }
         b'=' => AppendOutcome::Duplicate(row::read_position(rest).ok_or(BadReply)?),

@@ -20,6 +20,7 @@ const STEADY_AFTER_MS = 5_000;
 const RETRY_MAX_MS = 10_000;
 /** Credentials are renewed this long before they end, or after 4/5 of a shorter life. */
 const RENEW_BEFORE_MS = 30_000;
+const RENEW_AGAIN_MS = 1_000;
 
 export interface Token {
   readonly token: string;
@@ -215,6 +216,9 @@ export class ConnectionCore {
       case 'error':
         if (packet.document === undefined) {
           this.#cause = packet.code;
+          // A renewal that was refused: the credentials of before still count, for how long is not known.
+          const isRefusal = packet.code === 'unauthenticated' || packet.code === 'token_expired';
+          if (isRefusal && this.#phase === 'connected' && this.#options.canRenewTokens) this.#renewAt = now + RENEW_AGAIN_MS;
           return this.#emit('error', { code: packet.code, detail: packet.detail });
         }
         break;

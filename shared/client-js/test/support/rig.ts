@@ -20,6 +20,8 @@ export class Rig {
   readonly core: ConnectionCore;
   readonly effects: string[] = [];
   clients = 0;
+  /** Whether pings are answered by themselves. */
+  answersPings = true;
 
   constructor(options: Partial<ConnectionOptions> = {}) {
     this.core = new ConnectionCore(
@@ -80,6 +82,7 @@ export class Rig {
 
   /** Loses the link, waits for the next attempt and shakes hands again. */
   reconnect(subject = 'alice'): void {
+    this.effects.length = 0;
     this.lose();
     this.pass(20_000, () => this.effects.includes('open'));
     this.effects.length = 0;
@@ -107,10 +110,15 @@ export class Rig {
   }
 
   settle(): void {
+    const pinged: unknown[] = [];
     for (const effect of this.core.takeEffects()) {
-      if (effect.do === 'send') this.#sent.push(JSON.parse(effect.text) as Json);
-      else this.effects.push(effect.do);
+      if (effect.do === 'send') {
+        const packet = JSON.parse(effect.text) as Json;
+        this.#sent.push(packet);
+        if (packet['type'] === 'ping' && this.answersPings) pinged.push(packet['id']);
+      } else this.effects.push(effect.do);
     }
+    for (const id of pinged) this.say({ type: 'pong', id });
   }
 
   /** What was sent since the last look, without pings. */

@@ -175,7 +175,7 @@ impl Document {
         }
         self.phase = Phase::Detached;
         if let Some(writer) = &mut self.writer {
-            writer.detached();
+            writer.detached(step.now);
         }
         self.tell(Event::State(State::Detached), step);
     }
@@ -369,6 +369,9 @@ impl Document {
     }
 
     fn left(&mut self, step: &mut Step<'_>) {
+        if let Some(writer) = &mut self.writer {
+            writer.detached(step.now);
+        }
         match self.phase {
             Phase::Leaving { pause_ms: 0 } => self.join(step),
             Phase::Leaving { pause_ms } => self.wait(pause_ms, step),
@@ -381,7 +384,7 @@ impl Document {
         tracing::debug!(document = %self.id, code = code.as_str(), detail, "a request failed");
         match (&self.phase, code) {
             (Phase::Leaving { .. }, Code::NotJoined) => return self.left(step),
-            (Phase::Live, Code::NotJoined) => return self.retry(0, step),
+            (Phase::Live, Code::NotJoined) => return self.left(step),
             (Phase::Joining, Code::AlreadyJoined) => {
                 let pause_ms = self.failures.failed(step.jitter);
                 self.leave(pause_ms, step);

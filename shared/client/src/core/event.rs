@@ -46,6 +46,8 @@ pub enum Event {
         client: ClientId,
         from: ClientSeq,
         to: ClientSeq,
+        /// The first and the last append among them; what was refused between them stays refused.
+        appends: (AppendId, AppendId),
         cause: LossCause,
     },
     /// What is still to be written goes out under this new client.

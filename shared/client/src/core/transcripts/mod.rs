@@ -2,6 +2,7 @@
 
 mod heal;
 mod log;
+mod random;
 mod read;
 mod refuse;
 mod renew;

@@ -82,7 +82,10 @@ fn where_an_earlier_attempt_may_have_landed_the_rest_waits_for_the_row() {
         stage.nack(1, Nack::Forbidden { need: Role::Writer });
         let former = stage.client();
         stage.append(3);
-        stage.wait_ms(5_000);
+        assert!(stage.has_left());
+        stage.left();
+        stage.joined();
+        stage.wait_ms(9_000);
         assert_eq!(
             stage.take_numbers(),
             NONE,
@@ -92,7 +95,7 @@ fn where_an_earlier_attempt_may_have_landed_the_rest_waits_for_the_row() {
             let entry = stage.log.take(&former, &first);
             stage.entry(&entry);
         }
-        stage.wait_ms(1_500);
+        stage.wait_ms(2_500);
         assert!(stage.has_left());
         stage.left();
         stage.joined(); // the row, under the former client

@@ -12,9 +12,23 @@ use super::{
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// Waits until nothing can land any more, and answers both joins that follow.
+/// Leaves at once, waits until nothing can land any more, and answers the joins that follow.
 fn renew(stage: &mut Stage) {
-    stage.wait_ms(7_000);
+    renew_after(stage, |_| {});
+}
+
+fn renew_after(stage: &mut Stage, meanwhile: impl FnOnce(&mut Stage)) {
+    assert!(stage.has_left(), "no further calls");
+    stage.left();
+    stage.joined();
+    finish_renewal(stage, meanwhile);
+}
+
+fn finish_renewal(stage: &mut Stage, meanwhile: impl FnOnce(&mut Stage)) {
+    stage.wait_ms(10_000);
+    assert_eq!(stage.take_numbers(), NONE, "silent");
+    meanwhile(stage);
+    stage.wait_ms(2_000);
     assert!(stage.has_left(), "the row is asked once more");
     stage.left();
     stage.joined();
@@ -82,12 +96,19 @@ fn an_unknown_client_that_no_longer_holds_everything_tells_what_is_gone() {
     stage.nack(3, Nack::UnknownClient);
     stage.left();
     stage.joined();
-    stage.clear();
-    renew(&mut stage);
+    assert_eq!(stage.take_numbers(), NONE, "too early to tell");
+    stage.wait_ms(12_000);
+    assert!(stage.has_left(), "the row is asked once more");
+    stage.left();
+    stage.joined();
+    assert!(stage.has_left(), "and the new client joins");
+    stage.left();
+    stage.joined();
     let lost = Event::Lost {
-        client: former,
+        client: former.clone(),
         from: 1,
         to: 2,
+        appends: (AppendId(1), AppendId(2)),
         cause: LossCause::NotHeld,
     };
     assert!(stage.events.contains(&lost), "{:?}", stage.events);
@@ -149,12 +170,12 @@ fn a_gap_below_what_is_held_is_told_and_the_rest_goes_out_anew() {
     let row = stage.log.row(&former);
     stage.nack(4, Nack::Gap { expected: 2, row });
     stage.append(5);
-    assert_eq!(stage.take_numbers(), NONE);
     renew(&mut stage);
     let lost = Event::Lost {
         client: former.clone(),
         from: 2,
         to: 3,
+        appends: (AppendId(2), AppendId(3)),
         cause: LossCause::NotHeld,
     };
     assert!(stage.events.contains(&lost), "{:?}", stage.events);
@@ -190,12 +211,13 @@ fn what_landed_while_it_was_silent_is_not_sent_again() {
     stage.append(4);
     let fourth = stage.sent[0].clone();
     let row = stage.log.row(&former);
-    stage.nack(4, Nack::Gap { expected: 2, row });
     stage.clear();
-    // The old master was only away, and the call that was under way lands there.
-    stage.log = whole;
-    stage.log.take(&former, &fourth);
-    renew(&mut stage);
+    stage.nack(4, Nack::Gap { expected: 2, row });
+    // Nack and row were the old master's last words: the call under way lands after all.
+    renew_after(&mut stage, |stage| {
+        stage.log = whole;
+        stage.log.take(&former, &fourth);
+    });
     assert_eq!(stage.take_appends().len(), 0);
     assert_eq!(stage.acked(), [AppendId(4)]);
     assert_eq!(stage.lost().len(), 0);
@@ -219,7 +241,7 @@ fn a_row_beyond_what_was_ever_sent_is_somebody_elses() {
     }
     stage.connect();
     stage.joined();
-    renew(&mut stage);
+    finish_renewal(&mut stage, |_| {});
     assert_ne!(stage.client(), former);
     let again = stage.take_appends();
     assert_eq!(
@@ -293,7 +315,7 @@ fn a_renewal_outlives_its_connection() {
     stage.joined();
     assert_eq!(stage.take_numbers(), NONE, "too early to tell");
     stage.disconnect();
-    stage.wait_ms(10_000);
+    stage.wait_ms(11_000);
     stage.connect();
     stage.clear();
     // This join was asked when nothing could land any more.

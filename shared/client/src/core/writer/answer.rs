@@ -4,7 +4,7 @@ use inkwire_model::{ClientSeq, Nack, Position};
 
 use crate::core::{Event, Jitter, Now};
 
-use super::{Events, Writer, renewal::Cause};
+use super::{Events, Writer, held::HeldEntry, renewal::Cause};
 
 impl Writer {
     /// `number`, and with it everything before, is in the log.
@@ -72,7 +72,7 @@ impl Writer {
             }
             Nack::ClientConflict { row } => {
                 self.rewind(Some(&row), now);
-                self.rejoin = self.renewal.is_none();
+                self.rejoin |= self.renewal.is_none();
             }
             Nack::Throttled { after_ms } => self.pause(number, nack, after_ms, now, jitter, out),
             Nack::LogFull => self.pause(number, nack, 1_000, now, jitter, out),
@@ -112,8 +112,9 @@ impl Writer {
     /// landed under the old number as well would be in the log twice.
     fn refused(&mut self, number: ClientSeq, nack: Nack, now: Now, out: &mut Events) {
         self.sent = number - 1;
-        let may_have_landed = self.held.iter().any(|(n, e)| n >= number && e.unsettled);
-        if may_have_landed {
+        let is_open = |(n, e): (ClientSeq, &HeldEntry)| n >= number && e.unsettled;
+        // A number that the row has is in the log, and was only sent again to be confirmed.
+        if number <= self.settled || self.held.iter().any(is_open) {
             if let Some(entry) = self.held.entry_mut(number) {
                 entry.refused = Some(nack);
             }

@@ -22,7 +22,8 @@ pub struct WriterLimits {
     pub retained_bytes_max: usize,
     /// Rows live for 24 h after their last use; a writer guesses an hour before that.
     pub resend_age_max_ms: u64,
-    /// After so long nothing that was sent can land any more: the deadline of every call is 5 s.
+    /// So long after a session ended nothing that was sent in it can land any more: the deadline of
+    /// every call is 5 s, and one call may have waited for another.
     pub landing_ms: u64,
     /// A session that answers nothing for so long is asked again by a join.
     pub answer_timeout_ms: u64,
@@ -41,7 +42,7 @@ impl Default for WriterLimits {
             retained_ms: 60_000,
             retained_bytes_max: 4 << 20,
             resend_age_max_ms: 23 * 3_600_000,
-            landing_ms: 6_000,
+            landing_ms: 11_000,
             answer_timeout_ms: 15_000,
             pause_first_ms: 100,
             pause_max_ms: 10_000,

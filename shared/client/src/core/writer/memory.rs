@@ -83,6 +83,7 @@ impl Writer {
         writer.settled = writer.acked;
         // Its last calls may be under way still, for as long as any may.
         writer.last_sent = (writer.mark > 0).then_some(now);
+        writer.landed_by_ms = Some(now.elapsed_ms + writer.limits.landing_ms);
         writer.recount();
         writer
     }

@@ -12,6 +12,7 @@ mod answer;
 mod held;
 mod limits;
 mod memory;
+mod released;
 mod renewal;
 mod rewind;
 
@@ -22,7 +23,8 @@ use uuid::Builder;
 use crate::core::{AppendId, Backoff, Draft, Event, Jitter, Now};
 
 use held::{Held, HeldEntry};
-use renewal::Renewal;
+use released::Released;
+use renewal::Cause;
 
 pub use limits::{Transform, WriterLimits};
 pub use memory::{Memory, MemoryEntry};
@@ -63,6 +65,7 @@ pub struct Writer {
     /// Known from the first join; another subject is another client.
     subject: Option<Subject>,
     held: Held,
+    released: Released,
     settled: ClientSeq,
     /// Acknowledged up to here; it goes back where the log says less.
     acked: ClientSeq,
@@ -70,11 +73,13 @@ pub struct Writer {
     /// The highest number that was ever sent and may have landed.
     mark: ClientSeq,
     last_sent: Option<Now>,
+    /// When nothing that was sent can land any more; `None` while a session may still act on it.
+    landed_by_ms: Option<u64>,
     last_append: AppendId,
     pause_until_ms: Option<u64>,
     pauses: Backoff,
     answer_due_ms: Option<u64>,
-    renewal: Option<Renewal>,
+    renewal: Option<Cause>,
     /// The session's gate may be shut on a number that will not come: a new join opens it.
     rejoin: bool,
     queued_entries: usize,
@@ -96,11 +101,13 @@ impl Writer {
             client,
             subject: None,
             held: Held::starting_at(1),
+            released: Released::default(),
             settled: 0,
             acked: 0,
             sent: 0,
             mark: 0,
             last_sent: None,
+            landed_by_ms: Some(0),
             last_append: AppendId(0),
             pause_until_ms: None,
             answer_due_ms: None,
@@ -171,6 +178,7 @@ impl Writer {
         self.sent = number;
         self.mark = self.mark.max(number);
         self.last_sent = Some(now);
+        self.landed_by_ms = None;
         let due = now.elapsed_ms + self.limits.answer_timeout_ms;
         self.answer_due_ms.get_or_insert(due);
         Some(ClientPacket::Append {
@@ -183,9 +191,12 @@ impl Writer {
         })
     }
 
-    /// The session is gone; what it did not answer is unknown.
-    pub fn detached(&mut self) {
+    /// The session is gone, or has confirmed that the document was left: it makes no further calls,
+    /// and the deadline of its last ones begins to run.
+    pub fn detached(&mut self, now: Now) {
         self.answer_due_ms = None;
+        let landed_by_ms = now.elapsed_ms + self.limits.landing_ms;
+        self.landed_by_ms.get_or_insert(landed_by_ms);
     }
 
     /// The row is being asked.
@@ -196,7 +207,9 @@ impl Writer {
 
     /// The document was deleted, and what the log had of it does not come back (C7).
     pub fn discard_acknowledged(&mut self) {
-        while self.held.from() <= self.acked && self.held.release_front().is_some() {}
+        while self.held.from() <= self.acked && self.held.front().is_some() {
+            self.forget_front();
+        }
         self.recount();
     }
 
@@ -205,7 +218,7 @@ impl Writer {
         let pause = self
             .pause_until_ms
             .filter(|_| self.sent + 1 < self.held.next());
-        let renewal = self.renewal.as_ref().map(|r| r.quiet_until_ms);
+        let renewal = self.landed_by_ms.filter(|_| self.renewal.is_some());
         [pause, renewal, self.answer_due_ms]
             .into_iter()
             .flatten()
@@ -219,8 +232,7 @@ impl Writer {
             self.answer_due_ms = None;
             self.rejoin = true;
         }
-        let quiet = self.renewal.as_ref().map(|r| r.quiet_until_ms);
-        if quiet.is_some_and(|until| until <= now.elapsed_ms) {
+        if self.renewal.is_some() && self.has_landed(now) {
             self.rejoin = true;
         }
     }
@@ -228,6 +240,11 @@ impl Writer {
     /// Whether the row has to be asked again, by a new join.
     pub fn wants_rejoin(&self) -> bool {
         self.rejoin
+    }
+
+    /// Whether nothing that was sent can land any more.
+    fn has_landed(&self, now: Now) -> bool {
+        self.landed_by_ms.is_some_and(|by| by <= now.elapsed_ms)
     }
 
     fn may_send(&self, now: Now) -> bool {
@@ -250,7 +267,14 @@ impl Writer {
                 return;
             }
             self.retained_bytes = self.retained_bytes.saturating_sub(front.bytes());
-            self.held.release_front();
+            self.forget_front();
+        }
+    }
+
+    fn forget_front(&mut self) {
+        let number = self.held.from();
+        if let Some(entry) = self.held.release_front() {
+            self.released.add(number, entry.append);
         }
     }
 

@@ -1,15 +1,17 @@
 //! What is left goes out under a new client, once nothing of the old one can land any more.
 //!
-//! A writer first falls silent until the deadline of its last call has passed, then asks the row
-//! once more by a join, and only that answer says what the log has and what it never will.
+//! A writer first falls silent and leaves, so that the session makes no further calls for it. When
+//! the deadline of the last ones has passed it asks the row once more by a join, and only that
+//! answer says what the log has and what it never will. It may read meanwhile.
 
 use inkwire_model::{ClientRow, ClientSeq, Subject};
 
-use crate::core::{Event, Jitter, LossCause, Now};
+use crate::core::{AppendId, Event, Jitter, LossCause, Now};
 
 use super::{
     Events, Writer, fresh_client,
     held::{Held, HeldEntry, Wording},
+    released::Released,
 };
 
 /// Why a client is given up.
@@ -25,13 +27,6 @@ pub(super) enum Cause {
     Refused,
 }
 
-#[derive(Debug)]
-pub(super) struct Renewal {
-    cause: Cause,
-    /// When nothing that was sent can land any more.
-    pub(super) quiet_until_ms: u64,
-}
-
 /// What a given-up client's entry became.
 enum Fate {
     InLog,
@@ -44,17 +39,9 @@ impl Writer {
         if self.renewal.is_some() {
             return;
         }
-        let last_ms = self.last_sent.map_or(0, |sent| sent.elapsed_ms);
-        let quiet_until_ms = match self.last_sent {
-            Some(_) => last_ms + self.limits.landing_ms,
-            None => now.elapsed_ms,
-        };
-        self.renewal = Some(Renewal {
-            cause,
-            quiet_until_ms,
-        });
+        self.renewal = Some(cause);
         self.answer_due_ms = None;
-        self.rejoin = quiet_until_ms <= now.elapsed_ms;
+        self.rejoin = self.landed_by_ms.is_none() || self.has_landed(now);
     }
 
     /// A join that was asked at `asked` answered with `row`. Whether the client changed: then the
@@ -67,13 +54,9 @@ impl Writer {
         jitter: &mut Jitter,
         out: &mut Events,
     ) -> bool {
-        let Some(renewal) = &self.renewal else {
+        let Some(cause) = self.renewal.filter(|_| self.has_landed(asked)) else {
             return false;
         };
-        if asked.elapsed_ms < renewal.quiet_until_ms {
-            return false;
-        }
-        let cause = renewal.cause;
         let held = std::mem::replace(&mut self.held, Held::starting_at(1));
         let mut losses = Losses::default();
         let last = row.map_or(0, |row| row.client_seq);
@@ -83,12 +66,28 @@ impl Writer {
                 None if idle => LossCause::RowExpired,
                 _ => LossCause::NotHeld,
             };
-            losses.add(last + 1, held.from() - 1, cause);
+            let number = last + 1..=held.from() - 1;
+            // A client from another process does not know what it forgot there.
+            let first = self
+                .released
+                .append_of(*number.start())
+                .unwrap_or(AppendId(0));
+            let to = self
+                .released
+                .append_of(*number.end())
+                .unwrap_or(AppendId(0));
+            losses.0.push(Loss {
+                from: *number.start(),
+                to: *number.end(),
+                first,
+                last: to,
+                cause,
+            });
         }
         for (number, mut entry) in held.into_entries() {
             match self.fate(number, &mut entry, row, now) {
                 Fate::InLog => self.found(number, entry, row, out),
-                Fate::Unknowable(cause) => losses.add(number, number, cause),
+                Fate::Unknowable(cause) => losses.add(number, entry.append, cause),
                 Fate::Absent => match entry.refused.take() {
                     Some(nack) => {
                         self.counts.refused += 1;
@@ -120,8 +119,8 @@ impl Writer {
     pub fn forfeit(&mut self, cause: LossCause, out: &mut Events) {
         let held = std::mem::replace(&mut self.held, Held::starting_at(1));
         let mut losses = Losses::default();
-        for (number, _) in held.iter().filter(|(n, _)| *n > self.acked) {
-            losses.add(number, number, cause);
+        for (number, entry) in held.iter().filter(|(n, _)| *n > self.acked) {
+            losses.add(number, entry.append, cause);
         }
         self.report(losses, out);
         self.recount();
@@ -180,12 +179,20 @@ impl Writer {
     }
 
     fn report(&mut self, losses: Losses, out: &mut Events) {
-        for (from, to, cause) in losses.0 {
+        for Loss {
+            from,
+            to,
+            first,
+            last,
+            cause,
+        } in losses.0
+        {
             self.counts.lost += to - from + 1;
             out.push(Event::Lost {
                 client: self.client.clone(),
                 from,
                 to,
+                appends: (first, last),
                 cause,
             });
         }
@@ -193,8 +200,10 @@ impl Writer {
 
     fn start_over(&mut self, jitter: &mut Jitter, out: &mut Events) {
         self.client = fresh_client(jitter);
+        self.released = Released::default();
         (self.settled, self.acked, self.sent, self.mark) = (0, 0, 0, 0);
         self.last_sent = None;
+        self.landed_by_ms = Some(0);
         self.answer_due_ms = None;
         self.renewal = None;
         self.rejoin = false;
@@ -207,13 +216,29 @@ impl Writer {
 
 /// Numbers that were lost, as ranges of one cause.
 #[derive(Default)]
-struct Losses(Vec<(ClientSeq, ClientSeq, LossCause)>);
+struct Losses(Vec<Loss>);
+
+struct Loss {
+    from: ClientSeq,
+    to: ClientSeq,
+    first: AppendId,
+    last: AppendId,
+    cause: LossCause,
+}
 
 impl Losses {
-    fn add(&mut self, from: ClientSeq, to: ClientSeq, cause: LossCause) {
+    fn add(&mut self, number: ClientSeq, append: AppendId, cause: LossCause) {
         match self.0.last_mut() {
-            Some(last) if last.1 + 1 == from && last.2 == cause => last.1 = to,
-            _ => self.0.push((from, to, cause)),
+            Some(loss) if loss.to + 1 == number && loss.cause == cause => {
+                (loss.to, loss.last) = (number, append);
+            }
+            _ => self.0.push(Loss {
+                from: number,
+                to: number,
+                first: append,
+                last: append,
+                cause,
+            }),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod away;
 mod contract;
+mod differential;
 mod fitness;
 mod fixture;
 mod functions;

@@ -1,0 +1,155 @@
+//! Random calls to the append function and to the log of the embedded bus: the same outcomes, the same
+//! positions, the same rows, whichever appends happened to share a call.
+
+use fred::types::Value;
+use inkwire_bus::{
+    Append, AppendOutcome, Asker, Read, ReadFrom, Ticket,
+    contract::{Fixture as _, WIDE, Writer, document},
+    memory::Log,
+};
+use inkwire_model::{ChainHash, ClientKey, NewEntry, Position};
+
+use super::fixture::{NEVER, RedisFixture};
+use crate::{
+    append_call::{AppendCall, Terms},
+    read_call,
+};
+
+const CALLS: usize = 400;
+const LOG_ENTRIES_MAX: u32 = 700;
+const HASH0: [u8; 8] = [7; 8];
+
+/// Marsaglia's xorshift: the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+/// Mostly the next number; sometimes an old one, with the same or other content, or one too far.
+fn entry(random: &mut Random, writer: &mut Writer) -> NewEntry {
+    let next = writer.next;
+    let text = |n: u64| format!("{n}");
+    match random.below(10) {
+        0 => writer.numbered(next + 1 + random.below(2) as u64, "ahead"),
+        1 => writer.numbered(next.saturating_sub(random.below(80) as u64).max(1), "other"),
+        2 | 3 => {
+            let old = next.saturating_sub(1 + random.below(75) as u64).max(1);
+            writer.numbered(old, &text(old))
+        }
+        _ => writer.write(&text(next)),
+    }
+}
+
+fn follow(outcome: &AppendOutcome, writers: &mut [Writer], key: &ClientKey, log: &Log) {
+    // A writer that was refused goes on where the log stands, or it would never write again.
+    if matches!(outcome, AppendOutcome::Refused(_)) {
+        let asker = Asker {
+            subject: key.subject.clone(),
+            client: Some(key.client.clone()),
+        };
+        let page = log.read(ReadFrom::Start, WIDE, &[asker]);
+        let row = page.standings[0].row.as_ref();
+        let writer = writers
+            .iter_mut()
+            .find(|writer| writer.client == key.client);
+        writer.unwrap().next = row.map_or(1, |row| row.client_seq + 1);
+    }
+}
+
+async fn compare(seed: u64) {
+    let fixture = RedisFixture::start().await;
+    let essay = document("essay");
+    let keys = &fixture.raw.checked.keys;
+    let mut random = Random(seed);
+    let start = Position::start(ChainHash::from_random(HASH0));
+    let mut log = Log::new(start, LOG_ENTRIES_MAX as usize);
+    let mut writers: Vec<_> = ["alice", "alice", "bob"].map(Writer::new).into();
+    writers.push(Writer::of_access_to("alice"));
+    writers.push(Writer::of_access_to("bob"));
+
+    for call in 0..CALLS {
+        let appends: Vec<Append> = (0..=random.below(3))
+            .map(|ticket| {
+                let entries = (0..=random.below(12)).map(|_| {
+                    // Changes of access are rarer.
+                    let which = match random.below(25) {
+                        0 => 3 + random.below(2),
+                        _ => random.below(3),
+                    };
+                    entry(&mut random, &mut writers[which])
+                });
+                Append {
+                    entries: entries.collect(),
+                    ticket: Ticket(ticket as u64),
+                    document: essay.clone(),
+                }
+            })
+            .collect();
+        let terms = Terms {
+            deadline: NEVER,
+            log_entries_max: LOG_ENTRIES_MAX,
+            row_kept_s: 86_400,
+            hash0: HASH0,
+        };
+        let made = AppendCall::new(keys, essay.clone(), &appends, terms).unwrap();
+        let reply: Value = fixture.raw.say("FCALL", made.args.clone()).await;
+        let outcomes = made.outcomes(reply).unwrap();
+        for (append, outcomes) in appends.into_iter().zip(outcomes) {
+            let with_digest = |entry: &NewEntry| (entry.digest(), entry.clone());
+            let entries: Vec<_> = append.entries.iter().map(with_digest).collect();
+            let expected = log.append(1_700_000_000_000, entries).outcomes;
+            assert_eq!(
+                outcomes, expected,
+                "seed {seed}, call {call}: {:?}",
+                append.entries
+            );
+            for (outcome, entry) in outcomes.iter().zip(&append.entries) {
+                follow(outcome, &mut writers, &entry.key(), &log);
+            }
+        }
+    }
+
+    let askers: Vec<_> = writers.iter().map(Writer::asker).collect();
+    for from in [
+        ReadFrom::Start,
+        ReadFrom::After(log.head()),
+        ReadFrom::After(start),
+    ] {
+        let read = Read {
+            ticket: Ticket(0),
+            document: essay.clone(),
+            from,
+            limit: WIDE,
+            askers: askers.clone(),
+        };
+        let args = read_call::args(keys, &read, HASH0);
+        let page = read_call::page(&read, fixture.raw.say("FCALL", args).await).unwrap();
+        let expected = log.read(from, WIDE, &askers);
+        assert_eq!(page.entries, expected.entries);
+        assert_eq!(page.standings, expected.standings);
+        assert_eq!((page.after, page.head), (expected.after, expected.head));
+        assert_eq!(page.continuity, expected.continuity);
+    }
+    assert!(
+        log.head().seq >= u64::from(LOG_ENTRIES_MAX),
+        "the cap was not reached"
+    );
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_function_and_the_embedded_log_agree() {
+    for seed in [
+        0x9e37_79b9_7f4a_7c15,
+        0xdead_beef_cafe_f00d,
+        0x0123_4567_89ab_cdef,
+    ] {
+        compare(seed).await;
+    }
+}

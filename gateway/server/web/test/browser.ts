@@ -140,6 +140,10 @@ async function test(gatewayUrl: string): Promise<void> {
       await first.cut('#writer');
       const more = 'Written while the link was down: 연결 없이 쓴 글.\n';
       await first.type(more);
+      await first.page.waitForFunction(
+        () => document.querySelector('#writer-note')?.textContent?.endsWith('edits are not acknowledged yet'),
+        undefined, { timeout: DEADLINE_MS },
+      );
       await first.page.screenshot({ path: path.join(pictures, 'cut.png') });
       assert.equal(await first.text(REVIEWER), text, 'nothing could arrive yet');
       text += more;

@@ -41,9 +41,9 @@ pub struct History {
 /// Why a file is no history.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read")]
     Io(#[from] std::io::Error),
-    #[error("is no editing history in JSON: {0}")]
+    #[error("is no editing history in JSON")]
     Json(#[from] serde_json::Error),
     #[error("transaction {index}: {fault}")]
     Patch { index: usize, fault: OutOfRange },

@@ -9,6 +9,7 @@ mod writer;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
+use inkwire_client::OpenError;
 use inkwire_model::DocumentId;
 use inkwire_tests::History;
 
@@ -49,13 +50,19 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let history = History::read(&self.trace);
-        let history = history.with_context(|| self.trace.display().to_string())?;
+        let read = History::read(&self.trace);
+        let history = match read.with_context(|| self.trace.display().to_string()) {
+            Ok(history) => history,
+            Err(error) => return Ok(usage(&error)),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()?;
-        let verdict = runtime.block_on(scene::play(&self, &history))?;
+        let verdict = match runtime.block_on(scene::play(&self, &history)) {
+            Err(error) if error.is::<OpenError>() => return Ok(usage(&error)),
+            played => played?,
+        };
         for difference in verdict.differences() {
             eprintln!("{difference}");
         }
@@ -75,6 +82,12 @@ impl Replay {
     fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_s)
     }
+}
+
+/// What was asked for cannot be: the status of wrong arguments.
+fn usage(error: &anyhow::Error) -> ExitCode {
+    eprintln!("inkwire-load: {error:#}");
+    ExitCode::from(2)
 }
 
 fn parse_document(text: &str) -> Result<DocumentId, String> {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use inkwire_client::{ConnectOptions, Connection, JoinOptions, constant_token};
+use inkwire_client::{ConnectOptions, Connection, JoinOptions, Link, constant_token};
 use inkwire_model::{ClientId, DocumentId};
 use inkwire_tests::History;
 use tokio::{sync::watch, time::timeout_at};
@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Replay,
     reader::{Reading, read},
-    verdict::Verdict,
+    verdict::{TimedOut, Verdict},
     writer::{Writing, write},
 };
 
@@ -75,6 +75,7 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     tracker.close();
     let deadline = tokio::time::Instant::now() + replay.timeout();
     let in_time = timeout_at(deadline, tracker.wait()).await.is_ok();
+    let unconnected: Vec<_> = connections.iter().filter_map(unconnected).collect();
     stage.over.cancel();
     // Told that it is over, they end at once with what they have.
     let writing: Writing = writer.await.context("the writer failed")?;
@@ -86,7 +87,10 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     for connection in connections {
         connection.close().await;
     }
-    let timed_out = (!in_time).then(|| replay.timeout());
+    let timed_out = (!in_time).then(|| TimedOut {
+        limit: replay.timeout(),
+        unconnected,
+    });
     Ok(Verdict::of(
         &document,
         history,
@@ -95,6 +99,15 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
         readings,
         timed_out,
     ))
+}
+
+/// Why a connection is none at the moment.
+fn unconnected(connection: &Connection) -> Option<String> {
+    match &*connection.link().borrow() {
+        Link::Waiting { cause, .. } => Some(format!("not connected: {cause}")),
+        Link::Connecting { url } => Some(format!("not connected yet: {url}")),
+        Link::Open { .. } | Link::Closed => None,
+    }
 }
 
 fn connect(replay: &Replay, url: &str) -> anyhow::Result<Connection> {

@@ -38,6 +38,13 @@ struct ReaderVerdict {
     resets: u64,
 }
 
+/// A run that did not end by itself.
+pub(super) struct TimedOut {
+    pub(super) limit: Duration,
+    /// Connections that were none at the end, and why.
+    pub(super) unconnected: Vec<String>,
+}
+
 impl Verdict {
     pub(super) fn of(
         document: &DocumentId,
@@ -45,7 +52,7 @@ impl Verdict {
         payloads: &[Bytes],
         writing: Writing,
         readings: Vec<Reading>,
-        timed_out: Option<Duration>,
+        timed_out: Option<TimedOut>,
     ) -> Self {
         let edits = payloads.len() as u64;
         let mut differences: Vec<_> = writing
@@ -53,8 +60,9 @@ impl Verdict {
             .iter()
             .map(|trouble| format!("writer: {trouble}"))
             .collect();
-        if let Some(limit) = timed_out {
+        if let Some(TimedOut { limit, unconnected }) = timed_out {
             differences.push(format!("not finished after {} s", limit.as_secs()));
+            differences.extend(unconnected);
         }
         if writing.acknowledged < edits {
             let missing = edits - writing.acknowledged;

@@ -9,7 +9,9 @@
 --       its key: client_seq (8), call it came in (2), its row's field (2), its author's access field
 --       or 0 for a change of access (2), digest (16); and the packed entry.
 -- reply: 'x' if the deadline is past, or for each entry one of
---       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd'.
+--       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd';
+--       rows with their length in front (2). All in one string: for a table Redis would allocate, and
+--       write, blocks of 16 KiB.
 --
 -- Redis runs nothing else meanwhile, so what is done per entry counts: strings are made once, and a row
 -- is put together once for all entries of its client that follow one another.
@@ -105,7 +107,7 @@ local function append(keys, args)
         state[at], changed[at], tail = row, true, nil
       end
       if client_seq > last then
-        reply = 'g' .. row
+        reply = 'g' .. pack('>I2', #row) .. row
       else
         local found = #row - (last - client_seq) * 4
         if found >= ROW_HEAD + 4 and sub(row, found - 3, found) == sub(digest, 1, 4) then
@@ -115,7 +117,7 @@ local function append(keys, args)
           state[at], changed[at] = row, true
           reply, is_taken = '=' .. sub(row, 19, ROW_HEAD), true
         else
-          reply = 'c' .. row
+          reply = 'c' .. pack('>I2', #row) .. row
         end
       end
     end
@@ -150,7 +152,7 @@ local function append(keys, args)
   if new_row then
     prune(state_key, tonumber(now) - row_ttl)
   end
-  return replies
+  return replies_n == 1 and replies[1] or concat(replies)
 end
 
 redis.register_function('@LIBRARY@_append', append)

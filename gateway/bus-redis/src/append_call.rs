@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 use bytes::{BufMut, Bytes, BytesMut};
 use fred::types::Value;
 use inkwire_bus::{Append, AppendOutcome, Refusal, Ticket};
-use inkwire_model::{ClientId, DocumentId, NewEntry};
+use inkwire_model::{ClientId, ClientRow, DocumentId, NewEntry};
 
 use crate::{functions::LIBRARY, keys::Keys, record, row};
 
@@ -114,27 +114,25 @@ impl AppendCall {
 
     /// Reads the reply: the outcomes of each append, in order.
     pub(crate) fn outcomes(&self, reply: Value) -> Result<Vec<Vec<AppendOutcome>>, BadReply> {
-        let replies = match reply {
-            Value::Array(replies) => replies,
-            single if single.as_bytes() == Some(b"x") => {
-                let expired = AppendOutcome::Refused(Refusal::Expired);
-                let all = |(_, n): &(Ticket, usize)| vec![expired.clone(); *n];
-                return Ok(self.parts.iter().map(all).collect());
-            }
-            _ => return Err(BadReply),
-        };
-        if replies.len() != self.entries() {
-            return Err(BadReply);
+        let mut rest = reply.as_bytes().ok_or(BadReply)?;
+        if rest == b"x" {
+            let expired = AppendOutcome::Refused(Refusal::Expired);
+            let all = |(_, n): &(Ticket, usize)| vec![expired.clone(); *n];
+            return Ok(self.parts.iter().map(all).collect());
         }
-        let mut replies = replies.iter();
-        let mut outcomes_of = |(_, n): &(Ticket, usize)| {
-            replies
-                .by_ref()
-                .take(*n)
-                .map(outcome)
-                .collect::<Result<Vec<_>, _>>()
+        let mut next = || {
+            let (outcome, after) = outcome(rest)?;
+            rest = after;
+            Ok(outcome)
         };
-        self.parts.iter().map(&mut outcomes_of).collect()
+        let mut outcomes = Vec::with_capacity(self.parts.len());
+        for (_, n) in &self.parts {
+            outcomes.push((0..*n).map(|_| next()).collect::<Result<Vec<_>, _>>()?);
+        }
+        match rest {
+            [] => Ok(outcomes),
+            _ => Err(BadReply),
+        }
     }
 
     /// The same call, to be sent again after it was not executed.
@@ -203,28 +201,50 @@ impl Fields {
     }
 }
 
-fn outcome(reply: &Value) -> Result<AppendOutcome, BadReply> {
-    let bytes = reply.as_bytes().ok_or(BadReply)?;
-    let (kind, rest) = bytes.split_first().ok_or(BadReply)?;
-    let row = || row::read(rest).ok_or(BadReply);
-    Ok(match kind {
+/// The first outcome in a reply, and what follows it.
+fn outcome(reply: &[u8]) -> Result<(AppendOutcome, &[u8]), BadReply> {
+    let (kind, rest) = reply.split_first().ok_or(BadReply)?;
+    let refused = |refusal| Ok((AppendOutcome::Refused(refusal), rest));
+    match kind {
         b'0'..=b'9' => {
-            let text = std::str::from_utf8(bytes).map_err(|_| BadReply)?;
-            AppendOutcome::Appended(text.parse().map_err(|_| BadReply)?)
+            let dash = reply.iter().take(17).position(|byte| *byte == b'-');
+            let end = dash.ok_or(BadReply)? + 17;
+            let (text, rest) = reply.split_at_checked(end).ok_or(BadReply)?;
+            let text = std::str::from_utf8(text).map_err(|_| BadReply)?;
+            let position = text.parse().map_err(|_| BadReply)?;
+            Ok((AppendOutcome::Appended(position), rest))
         }
-        b'=' => AppendOutcome::Duplicate(row::read_position(rest).ok_or(BadReply)?),
+        b'=' => {
+            let (position, rest) = rest.split_at_checked(24).ok_or(BadReply)?;
+            let position = row::read_position(position).ok_or(BadReply)?;
+            Ok((AppendOutcome::Duplicate(position), rest))
+        }
         b'g' => {
-            let row = row()?;
-            AppendOutcome::Refused(Refusal::Gap {
+            let (row, rest) = split_row(rest)?;
+            let refusal = Refusal::Gap {
                 expected: row.client_seq + 1,
                 row: Some(row),
-            })
+            };
+            Ok((AppendOutcome::Refused(refusal), rest))
         }
-        b'c' => AppendOutcome::Refused(Refusal::ClientConflict { row: row()? }),
-        b'u' => AppendOutcome::Refused(Refusal::UnknownClient),
-        b'r' => AppendOutcome::Refused(Refusal::Revoked),
-        b'f' => AppendOutcome::Refused(Refusal::LogFull),
-        b'd' => AppendOutcome::Refused(Refusal::Dropped),
-        _ => return Err(BadReply),
-    })
+        b'c' => {
+            let (row, rest) = split_row(rest)?;
+            Ok((
+                AppendOutcome::Refused(Refusal::ClientConflict { row }),
+                rest,
+            ))
+        }
+        b'u' => refused(Refusal::UnknownClient),
+        b'r' => refused(Refusal::Revoked),
+        b'f' => refused(Refusal::LogFull),
+        b'd' => refused(Refusal::Dropped),
+        _ => Err(BadReply),
+    }
+}
+
+fn split_row(bytes: &[u8]) -> Result<(ClientRow, &[u8]), BadReply> {
+    let (length, rest) = bytes.split_first_chunk::<2>().ok_or(BadReply)?;
+    let length = u16::from_be_bytes(*length).into();
+    let (row, rest) = rest.split_at_checked(length).ok_or(BadReply)?;
+    Ok((row::read(row).ok_or(BadReply)?, rest))
 }

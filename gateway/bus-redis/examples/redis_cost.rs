@@ -197,7 +197,7 @@ async fn gathered(redis: &Redis) -> Result<()> {
         ("gathered-2", 500),
     ] {
         let mut writers = Writers::start(redis, name, RATE_DOCUMENTS, gather_us).await?;
-        let (before, start) = (cpu(redis)?, Instant::now());
+        let (before, reads_before, start) = (cpu(redis)?, reads(redis)?, Instant::now());
         let (mut sent, mut answered) = (0, 0);
         while start.elapsed() < RATE_TIME {
             let due = (start.elapsed().as_secs_f64() * RATE_PER_S as f64) as usize;
@@ -219,8 +219,9 @@ async fn gathered(redis: &Redis) -> Result<()> {
         }
         let cost = (cpu(redis)? - before) / sent as f64;
         let rate = sent as f64 / start.elapsed().as_secs_f64();
+        let per_read = sent as f64 / (reads(redis)? - reads_before);
         println!(
-            "{name}: {:.1} µs of Redis CPU per edit at {rate:.0}/s",
+            "{name}: {:.1} µs of Redis CPU per edit at {rate:.0}/s, {per_read:.1} edits a read",
             cost * 1e6
         );
         costs.push(cost);
@@ -235,15 +236,20 @@ async fn gathered(redis: &Redis) -> Result<()> {
 
 /// Seconds of CPU that the server's main thread used.
 fn cpu(redis: &Redis) -> Result<f64> {
-    let info = redis.command(&["INFO", "cpu"])?;
-    let of = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name));
-        line.context("INFO has no CPU times")?
-            .trim()
-            .parse::<f64>()
-            .context("no number")
-    };
-    Ok(of("used_cpu_user_main_thread:")? + of("used_cpu_sys_main_thread:")?)
+    let times = ["used_cpu_user_main_thread:", "used_cpu_sys_main_thread:"];
+    times.into_iter().map(|name| info(redis, name)).sum()
+}
+
+/// How often the server read from a connection.
+fn reads(redis: &Redis) -> Result<f64> {
+    info(redis, "total_reads_processed:")
+}
+
+fn info(redis: &Redis, name: &str) -> Result<f64> {
+    let info = redis.command(&["INFO", "all"])?;
+    let line = info.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.with_context(|| format!("INFO has no {name}"))?;
+    value.trim().parse().context("no number")
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

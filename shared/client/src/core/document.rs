@@ -385,6 +385,8 @@ impl Document {
         match (&self.phase, code) {
             (Phase::Leaving { .. }, Code::NotJoined) => return self.left(step),
             (Phase::Live, Code::NotJoined) => return self.left(step),
+            // The join goes on by itself; a second one would lose what answers the first.
+            (Phase::Joining, Code::Unavailable) => {}
             (Phase::Joining, Code::AlreadyJoined) => {
                 let pause_ms = self.failures.failed(step.jitter);
                 self.leave(pause_ms, step);

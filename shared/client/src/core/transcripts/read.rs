@@ -1,6 +1,6 @@
 //! What is shown: each entry once, in order, of one history.
 
-use inkwire_model::{ClientId, ResetCause};
+use inkwire_model::{ClientId, Code, ResetCause};
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 
 use crate::core::{Event, Fault, JoinOptions};
@@ -144,4 +144,25 @@ fn a_writer_that_reads_nothing_asks_for_nothing() {
     stage.joined();
     stage.append(1);
     assert_eq!(stage.take_numbers(), [1]);
+}
+
+#[test]
+fn a_join_that_waits_for_the_log_goes_on_by_itself() {
+    let mut stage = Stage::detached(JoinOptions::default());
+    stage.connect();
+    stage.clear();
+    stage.hear(ServerPacket::Error {
+        code: Code::Unavailable,
+        document: Some(document()),
+        detail: "the log cannot be reached".into(),
+        after_ms: Some(500),
+        need: None,
+    });
+    stage.wait_ms(5_000);
+    assert_eq!(stage.take_joins(), []);
+    let one = stage.log.append(&ClientId::random(), 1, &draft(1));
+    stage.entry(&one);
+    stage.joined();
+    assert_eq!(shown(&stage), [1]);
+    assert!(stage.session.document(&document()).unwrap().is_live());
 }

@@ -160,7 +160,7 @@ fn a_refused_join_is_final_or_tried_again_as_the_table_says() {
     let mut stage = Stage::detached(JoinOptions::default());
     stage.connect();
     stage.clear();
-    stage.hear(error(Code::Unavailable, Some(1_000)));
+    stage.hear(error(Code::Throttled, Some(1_000)));
     stage.wait_ms(900);
     assert_eq!(stage.take_joins().len(), 0);
     stage.wait_ms(500);

@@ -180,6 +180,7 @@ impl<M> Document<M> {
                 self.deliver(carried.clone(), now, fx);
             }
         }
+        self.expect(page.head, now);
     }
 
     #[expect(

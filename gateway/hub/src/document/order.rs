@@ -83,11 +83,18 @@ impl<M> Document<M> {
             return;
         }
         if head.seq > last.seq && !urgent {
-            // Its announcement may still be on the way.
-            self.expected = Some(head.seq);
-            self.timers.expected = self.after_announcement(now);
+            self.expect(head, now);
         } else {
             self.repair(fx);
+        }
+    }
+
+    /// The log was seen to reach `head`. If its announcement, which may still be on the way, does
+    /// not come soon, the log is read.
+    pub(super) fn expect(&mut self, head: Position, now: Instant) {
+        if self.last().is_some_and(|last| head.seq > last.seq) && self.timers.expected.is_none() {
+            self.expected = Some(head.seq);
+            self.timers.expected = self.after_announcement(now);
         }
     }
 

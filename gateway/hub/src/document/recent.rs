@@ -9,9 +9,10 @@ use inkwire_model::{ChainHash, Entry, Position, Seq};
 
 use crate::Carried;
 
-/// How much is kept.
-const ENTRIES_MAX: usize = 512;
-const BYTES_MAX: usize = 256 << 10;
+/// How much is kept: enough for what arrives while a page is read. Every live document keeps as much,
+/// so it is little; what it does not reach is read from the log.
+const ENTRIES_MAX: usize = 128;
+const BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Recent {

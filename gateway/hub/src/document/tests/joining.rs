@@ -309,3 +309,18 @@ fn another_log_under_the_same_name_is_another_history() {
         ["1: reset diverged at 0 row 0", "1: joined at 0 row 0"]
     );
 }
+
+#[test]
+fn a_join_that_saw_more_of_the_log_than_was_announced_mends_the_order() {
+    let mut rig = Rig::live(&[1]);
+    rig.elsewhere_unheard("bob", 1);
+    let head = rig.log.head();
+    rig.join(2, Some(head));
+    rig.serve();
+    assert_eq!(rig.told(), [""; 0], "the member waits for the order");
+    for _ in 0..3 {
+        rig.pass(300);
+        rig.serve();
+    }
+    assert_eq!(rig.told(), ["1: entry 1 bob#1", "2: joined at 1 row 0"]);
+}

@@ -103,12 +103,12 @@ step "Tests of the crates, the bus contract on memory and on Redis among them"
 tests cargo test --workspace --exclude inkwire-tests --locked
 
 step "Client library for browsers and node"
-(cd shared/client-js && npm ci --no-audit --no-fund)
+npm --prefix shared/client-js ci --no-audit --no-fund
 tests npm --prefix shared/client-js test
 
-step "The demo page's bundle is what its sources make"
-(cd gateway/server/web && npm ci --no-audit --no-fund && npm run build)
-git diff --exit-code --stat -- gateway/server/web
+step "The demo page: its text, and that its bundle is what its sources make"
+npm --prefix gateway/server/web ci --no-audit --no-fund
+tests npm --prefix gateway/server/web test
 
 step "Release build"
 cargo build --release --locked
@@ -116,10 +116,10 @@ INKWIRE_BIN=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)/inkwire
 export INKWIRE_BIN
 
 step "End to end: three replicas, Redis, HAProxy, nginx"
-tests cargo test -p inkwire-tests --locked
+tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
 step "The demo page in Chromium"
-tests npm --prefix gateway/server/web test
+tests cargo test -p inkwire-tests --test browser --locked
 
 step "Licences, sources and banned crates"
 install_cargo_deny

@@ -116,9 +116,27 @@ impl NewEntry {
 
     /// What `entry` was before it had a position.
     pub fn clone_of(entry: &Entry) -> Self {
-        let Entry { at, author, client, client_seq, kind, content_type, payload, traceparent, .. } =
-            entry.clone();
-        Self { at, author, client, client_seq, kind, content_type, payload, traceparent }
+        let Entry {
+            at,
+            author,
+            client,
+            client_seq,
+            kind,
+            content_type,
+            payload,
+            traceparent,
+            ..
+        } = entry.clone();
+        Self {
+            at,
+            author,
+            client,
+            client_seq,
+            kind,
+            content_type,
+            payload,
+            traceparent,
+        }
     }
 
     /// The entry that this one becomes at `position`.

@@ -122,7 +122,7 @@ fn agree(gateway: &Gateway, request: &Request) -> Result<(Agreed, Response), Pro
 
 fn refused(refusal: Refusal) -> Problem {
     let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let problem = Problem::of_http(status, "bad_handshake", refusal.to_string());
+    let problem = Problem::of_http(status, Code::BadHandshake.as_str(), refusal.to_string());
     match status {
         StatusCode::UPGRADE_REQUIRED => problem
             .with(

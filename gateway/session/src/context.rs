@@ -33,6 +33,10 @@ impl SessionContext {
 pub struct SessionLimits {
     /// Largest payload of an entry (`too_large`).
     pub payload_bytes_max: usize,
+    /// Largest message of the transport, which enforces it; told in `welcome`.
+    pub message_bytes_max: usize,
+    /// How long after a session's end an append of it may still land (C4); told in `welcome`.
+    pub landing_ms: u64,
     /// Largest payload of a signal, which goes to everybody at once (`too_large`).
     pub signal_bytes_max: usize,
     /// Documents joined at the same time (`too_many_documents`).
@@ -51,6 +55,8 @@ impl Default for SessionLimits {
     fn default() -> Self {
         Self {
             payload_bytes_max: 1 << 20,
+            message_bytes_max: 2 << 20,
+            landing_ms: 11_000,
             signal_bytes_max: 16 << 10,
             documents_max: 64,
             appends: Rate {

@@ -53,7 +53,8 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Append>,
+    /// With the moment at which each was handed over: its deadline counts from there.
+    waiting: VecDeque<(Instant, Append)>,
     is_in_flight: bool,
 }
 
@@ -154,12 +155,12 @@ impl Lane {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Append(append) => {
+            Order::Append(append, since) => {
                 let queue = self.documents.entry(append.document.clone()).or_default();
                 if queue.waiting.is_empty() && !queue.is_in_flight {
                     self.ready.push_back(append.document.clone());
                 }
-                queue.waiting.push_back(append);
+                queue.waiting.push_back((since, append));
             }
             Order::Signal { channel, message } if self.signals.len() < SIGNALS_MAX => {
                 self.signals.push((channel, message));
@@ -225,25 +226,28 @@ impl Lane {
     fn next_call(&mut self, document: DocumentId) -> Option<(AppendCall, bool)> {
         let config = &self.shared.checked.config;
         let queue = self.documents.get_mut(&document)?;
-        let first = queue.waiting.pop_front()?;
+        let (since, first) = queue.waiting.pop_front()?;
         let changes_access = append_call::changes_access(&first);
         let (mut entries, mut bytes) = (first.entries.len(), append_call::bytes_of(&first));
         let mut appends = vec![first];
-        while let Some(next) = queue.waiting.front() {
+        while let Some((_, next)) = queue.waiting.front() {
             entries += next.entries.len();
             bytes += append_call::bytes_of(next);
             let is_full = entries > config.call_entries_max || bytes > config.call_bytes_max;
             if is_full || append_call::changes_access(next) != changes_access {
                 break;
             }
-            appends.extend(queue.waiting.pop_front());
+            appends.extend(queue.waiting.pop_front().map(|(_, append)| append));
         }
         queue.is_in_flight = true;
 
         let mut hash0 = [0; 8];
         let terms = Terms {
-            deadline: self.shared.link.server_time()
-                + Duration::from_millis(config.deadline_ms.into()),
+            // Of the oldest entry in it: a writer counts from the end of its session, not from
+            // when its turn came here.
+            deadline: (self.shared.link.server_time()
+                + Duration::from_millis(config.deadline_ms.into()))
+            .saturating_sub(since.elapsed()),
             log_entries_max: config.log_entries_max,
             row_kept_s: config.row_kept_s,
             hash0: getrandom::fill(&mut hash0)
@@ -323,7 +327,7 @@ impl Lane {
             queue
                 .waiting
                 .into_iter()
-                .for_each(|append| self.refuse(append));
+                .for_each(|(_, append)| self.refuse(append));
         }
     }
 

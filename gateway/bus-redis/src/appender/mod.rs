@@ -10,6 +10,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ const INBOX_MAX: usize = 16_384;
 
 /// What a lane is asked for.
 enum Order {
-    Append(Append),
+    Append(Append, Instant),
     Signal { channel: String, message: Bytes },
 }
 
@@ -82,9 +83,9 @@ impl Appender {
         let Some(lane) = self.lane_of(&append.document) else {
             return;
         };
-        if let Err(refused) = lane.try_send(Order::Append(append)) {
+        if let Err(refused) = lane.try_send(Order::Append(append, Instant::now())) {
             self.shared.budget.give_back(entries, bytes);
-            if let Order::Append(append) = refused.into_inner() {
+            if let Order::Append(append, _) = refused.into_inner() {
                 self.shared.refuse(append);
             }
         }

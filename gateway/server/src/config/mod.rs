@@ -213,6 +213,8 @@ fn session(layers: &mut Layers) -> SessionConfig {
         sessions_max: layers.size(&keys::SESSIONS_MAX),
         limits: SessionLimits {
             payload_bytes_max: layers.size(&keys::PAYLOAD_BYTES_MAX),
+            message_bytes_max: layers.size(&keys::MESSAGE_BYTES_MAX),
+            landing_ms: layers.number(&keys::REDIS_DEADLINE_MS) + LANDING_SLACK_MS,
             signal_bytes_max: layers.size(&keys::SIGNAL_BYTES_MAX),
             documents_max: layers.size(&keys::DOCUMENTS_PER_SESSION_MAX),
             appends: rate(layers, &keys::APPENDS_PER_SECOND, &keys::APPENDS_BURST),
@@ -223,6 +225,10 @@ fn session(layers: &mut Layers) -> SessionConfig {
         times,
     }
 }
+
+/// What an append may wait in this replica before its deadline begins to count, and what clocks and
+/// buffers on the way may add.
+const LANDING_SLACK_MS: u64 = 6_000;
 
 fn rate(layers: &mut Layers, per_second: &Key, burst: &Key) -> Rate {
     Rate {

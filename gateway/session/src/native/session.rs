@@ -203,6 +203,8 @@ impl<W: Wire> NativeSession<W> {
             subject: grant.subject.clone(),
             heartbeat_ms: self.context.times.heartbeat_ms,
             payload_bytes_max: u64::try_from(limits.payload_bytes_max).unwrap_or(u64::MAX),
+            message_bytes_max: u64::try_from(limits.message_bytes_max).unwrap_or(u64::MAX),
+            landing_ms: limits.landing_ms,
         });
         self.phase = Phase::Known {
             expires_at: expiry(&grant, now),

@@ -50,7 +50,7 @@ field_set!(
         r#type, document, position, seq, at, author, client, client_seq, kind, content_type, text,
         base64, traceparent, duplicate, code, detail, after_ms, need, expected, max_bytes, why,
         row_client_seq, row_position, digests, role, subject, cause, session, replica,
-        heartbeat_ms, payload_bytes_max, expires_at, action, id,
+        heartbeat_ms, payload_bytes_max, message_bytes_max, landing_ms, expires_at, action, id,
     }
     snapshot: SnapshotFields
 );

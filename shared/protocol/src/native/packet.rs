@@ -75,6 +75,10 @@ pub enum ServerPacket {
         /// Send something at least this often.
         heartbeat_ms: u64,
         payload_bytes_max: u64,
+        /// The largest WebSocket message that the gateway takes.
+        message_bytes_max: u64,
+        /// How long after a session's end something sent in it may still land in the log (C4).
+        landing_ms: u64,
     },
     /// The answer to `auth`.
     Authenticated {

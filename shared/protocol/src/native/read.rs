@@ -138,6 +138,8 @@ fn server_packet<'a, P: PayloadField<'a>>(
             subject: author()?,
             heartbeat_ms: field!(fields.heartbeat_ms).required(|f| f.number())?,
             payload_bytes_max: field!(fields.payload_bytes_max).required(|f| f.number())?,
+            message_bytes_max: field!(fields.message_bytes_max).required(|f| f.number())?,
+            landing_ms: field!(fields.landing_ms).required(|f| f.number())?,
         },
         "authenticated" => ServerPacket::Authenticated {
             expires_at: field!(fields.expires_at).number()?,

@@ -162,6 +162,8 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
             subject,
             heartbeat_ms,
             payload_bytes_max,
+            message_bytes_max,
+            landing_ms,
         } => {
             w.text("type", "welcome");
             w.text("session", session);
@@ -169,6 +171,8 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
             w.text("subject", subject.as_str());
             w.number("heartbeat_ms", *heartbeat_ms);
             w.number("payload_bytes_max", *payload_bytes_max);
+            w.number("message_bytes_max", *message_bytes_max);
+            w.number("landing_ms", *landing_ms);
         }
         ServerPacket::Authenticated { expires_at } => {
             w.text("type", "authenticated");

@@ -248,16 +248,28 @@ pub(crate) fn server_packet() -> impl Strategy<Value = ServerPacket> {
             any::<String>(),
             author(),
             number(),
+            number(),
+            number(),
             number()
         )
             .prop_map(
-                |(session, replica, subject, heartbeat_ms, payload_bytes_max)| {
+                |(
+                    session,
+                    replica,
+                    subject,
+                    heartbeat_ms,
+                    payload_bytes_max,
+                    message_bytes_max,
+                    landing_ms,
+                )| {
                     ServerPacket::Welcome {
                         session: session.into(),
                         replica: replica.into(),
                         subject,
                         heartbeat_ms,
                         payload_bytes_max,
+                        message_bytes_max,
+                        landing_ms,
                     }
                 }
             ),

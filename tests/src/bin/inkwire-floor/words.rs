@@ -67,7 +67,7 @@ fn text_field<'m>(message: &'m str, name: &str) -> Option<&'m str> {
 pub(crate) fn welcome() -> Vec<u8> {
     text(
         "{\"type\":\"welcome\",\"session\":\"floor\",\"replica\":\"floor\",\
-         \"subject\":\"anonymous\",\"heartbeat_ms\":25000,\"payload_bytes_max\":1048576}",
+         \"subject\":\"anonymous\",\"heartbeat_ms\":25000,\"payload_bytes_max\":1048576,\"message_bytes_max\":2097152,\"landing_ms\":11000}",
     )
 }
 

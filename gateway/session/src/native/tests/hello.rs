@@ -14,12 +14,15 @@ fn hello_is_answered_with_welcome() {
                 subject: who,
                 heartbeat_ms,
                 payload_bytes_max,
+                message_bytes_max,
+                landing_ms,
             }),
         ] => {
             assert_eq!(session.len(), 36);
             assert_eq!(&**replica, "replica-1");
             assert_eq!(*who, subject("alice"));
             assert_eq!((*heartbeat_ms, *payload_bytes_max), (25_000, 1 << 20));
+            assert_eq!((*message_bytes_max, *landing_ms), (2 << 20, 11_000));
         }
         other => panic!("no welcome: {other:?}"),
     }

@@ -1,7 +1,5 @@
 //! The demo page in a real Chromium, on a real gateway.
 
-#![expect(clippy::unwrap_used, reason = "here a panic is a test that fails")]
-
 use std::process::Command;
 
 use inkwire_test_support::{Gateway, checkout, program};

@@ -98,6 +98,7 @@ impl Writers {
             }
         });
         self.bus.append(Append {
+            unconfirmed: false,
             ticket: Ticket(0),
             document: document.clone(),
             entries: entries.collect(),

@@ -12,6 +12,9 @@ pub struct Append {
     pub ticket: Ticket,
     pub document: DocumentId,
     pub entries: Vec<NewEntry>,
+    /// Answered as soon as it was executed, however many replicas confirm it: for changes of access
+    /// that a fork lost, which nobody waits to have acknowledged (C10).
+    pub unconfirmed: bool,
 }
 
 /// Where a read begins.

@@ -63,6 +63,7 @@ impl Replica {
 
 fn append(document: &DocumentId, entries: Vec<NewEntry>) -> Append {
     Append {
+        unconfirmed: false,
         ticket: Ticket(1),
         document: document.clone(),
         entries,

@@ -19,6 +19,7 @@ async fn append(
     entry: NewEntry,
 ) -> Result<Vec<AppendOutcome>, Unavailable> {
     bus.append(Append {
+        unconfirmed: false,
         ticket: Ticket(ticket),
         document: document("essay"),
         entries: vec![entry],

@@ -85,6 +85,7 @@ async fn compare(seed: u64) {
                     entry(&mut random, &mut writers[which])
                 });
                 Append {
+                    unconfirmed: false,
                     entries: entries.collect(),
                     ticket: Ticket(ticket as u64),
                     document: essay.clone(),

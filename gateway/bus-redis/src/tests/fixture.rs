@@ -104,6 +104,7 @@ impl RawClient {
         channel: &str,
     ) -> Vec<AppendOutcome> {
         let append = Append {
+            unconfirmed: false,
             ticket: Ticket(0),
             document: document.clone(),
             entries,

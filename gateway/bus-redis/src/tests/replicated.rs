@@ -65,6 +65,7 @@ impl Pair {
 
     fn begin(&self, ticket: u64, entry: NewEntry) {
         self.bus.append(Append {
+            unconfirmed: false,
             ticket: Ticket(ticket),
             document: document("essay"),
             entries: vec![entry],

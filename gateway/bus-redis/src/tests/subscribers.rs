@@ -38,6 +38,7 @@ async fn lost(recorder: &Recorder, essay: &DocumentId) {
 
 async fn hears(recorder: &Recorder, bus: &RedisBus, essay: &DocumentId) {
     bus.append(inkwire_bus::Append {
+        unconfirmed: false,
         ticket: inkwire_bus::Ticket(99),
         document: essay.clone(),
         entries: vec![Writer::new("alice").write("heard")],

@@ -97,6 +97,7 @@ impl Replica {
     pub fn begin_append(&self, document: &DocumentId, entries: Vec<NewEntry>) -> Ticket {
         let ticket = self.ticket();
         self.bus.append(Append {
+            unconfirmed: false,
             ticket,
             document: document.clone(),
             entries,

@@ -78,6 +78,7 @@ impl Bus for MemoryBus {
             ticket,
             document,
             entries,
+            ..
         } = append;
         // SHA-256 is most of the work of an append, and needs no lock.
         let entries = entries

@@ -115,6 +115,7 @@ impl<M> Document<M> {
         let ticket = fx.ticket();
         self.appends.insert(ticket, Appending::Access(request));
         fx.append(Append {
+            unconfirmed: false,
             ticket,
             document: self.id.clone(),
             entries: vec![entry],

@@ -259,6 +259,7 @@ impl<M> Document<M> {
             let ticket = fx.ticket();
             self.appends.insert(ticket, Appending::Restoring);
             fx.append(Append {
+                unconfirmed: false,
                 ticket,
                 document: self.id.clone(),
                 entries,

@@ -76,6 +76,7 @@ impl<M> Document<M> {
         self.appends
             .insert(ticket, Appending::Entries(on_their_way));
         fx.append(Append {
+            unconfirmed: false,
             ticket,
             document: self.id.clone(),
             entries,

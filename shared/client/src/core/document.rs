@@ -24,7 +24,7 @@ use crate::core::{
 };
 
 /// How long an answer to a join or a leave may take.
-const REPLY_TIMEOUT_MS: u64 = 30_000;
+pub(super) const REPLY_TIMEOUT_MS: u64 = 30_000;
 
 /// How a document is opened.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +116,11 @@ impl Document {
         self.phase == Phase::Live
     }
 
+    /// Whether it waits for the answer to a leave.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving { .. })
+    }
+
     /// Whether every append was acknowledged, refused or reported lost.
     pub fn is_settled(&self) -> bool {
         self.writer.as_ref().is_none_or(Writer::is_settled)
@@ -160,10 +165,13 @@ impl Document {
         }
     }
 
-    /// A session is open, and belongs to `subject`.
-    pub(super) fn attached(&mut self, subject: &Subject, step: &mut Step<'_>) {
+    /// A session is open, and belongs to `subject`; `landing_ms` after its end nothing of it lands.
+    pub(super) fn attached(&mut self, subject: &Subject, landing_ms: u64, step: &mut Step<'_>) {
         if matches!(self.phase, Phase::Ended(_)) {
             return;
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.lands_within(landing_ms);
         }
         self.authenticated_as(subject, step);
         self.join(step);
@@ -387,6 +395,8 @@ impl Document {
             (Phase::Live, Code::NotJoined) => return self.left(step),
             // The join goes on by itself; a second one would lose what answers the first.
             (Phase::Joining, Code::Unavailable) => {}
+            // That answers something from before the join.
+            (Phase::Joining, Code::NotJoined) => return,
             (Phase::Joining, Code::AlreadyJoined) => {
                 let pause_ms = self.failures.failed(step.jitter);
                 self.leave(pause_ms, step);

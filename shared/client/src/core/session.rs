@@ -9,7 +9,8 @@ use inkwire_model::{Code, DocumentId, Subject};
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 
 use crate::core::{
-    AppendError, AppendId, Document, Draft, Event, Jitter, JoinOptions, Now, document::Step,
+    AppendError, AppendId, Document, Draft, Event, Jitter, JoinOptions, Now,
+    document::{REPLY_TIMEOUT_MS, Step},
 };
 
 /// Times of a conversation.
@@ -67,6 +68,7 @@ enum Phase {
         subject: Subject,
         ping_ms: u64,
         payload_bytes_max: u64,
+        landing_ms: u64,
     },
     /// A disconnect was asked for.
     Ending,
@@ -78,6 +80,9 @@ pub struct Session {
     options: SessionOptions,
     phase: Phase,
     documents: BTreeMap<DocumentId, Document>,
+    /// Left in this session by a document that was closed, and not confirmed until this time: what
+    /// comes under this id is still of the former membership.
+    leaving: BTreeMap<DocumentId, u64>,
     jitter: Jitter,
     outputs: VecDeque<Output>,
     sent_ms: u64,
@@ -93,6 +98,7 @@ impl Session {
             options,
             phase: Phase::Closed,
             documents: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             outputs: VecDeque::new(),
             sent_ms: 0,
             heard_ms: 0,
@@ -113,6 +119,7 @@ impl Session {
     /// The connection is gone, whoever ended it.
     pub fn closed(&mut self, now: Now) {
         self.phase = Phase::Closed;
+        self.leaving.clear();
         self.outputs
             .retain(|output| !matches!(output, Output::Send(_)));
         self.each_document(now, |document, step| document.detached(step));
@@ -149,6 +156,14 @@ impl Session {
         if !matches!(self.phase, Phase::Open { .. }) {
             return;
         }
+        if self.leaving.contains_key(id) {
+            if ends_membership(&packet) {
+                let id = id.clone();
+                self.leaving.remove(&id);
+                self.attach(&id, now);
+            }
+            return;
+        }
         if let Some(document) = self.documents.get_mut(id) {
             let mut step = Step {
                 now,
@@ -169,11 +184,9 @@ impl Session {
             jitter: &mut self.jitter,
             out: &mut self.outputs,
         };
-        let mut document = Document::new(id.clone(), options, &mut step);
-        if let Phase::Open { subject, .. } = &self.phase {
-            document.attached(subject, &mut step);
-        }
-        self.documents.insert(id, document);
+        let document = Document::new(id.clone(), options, &mut step);
+        self.documents.insert(id.clone(), document);
+        self.attach(&id, now);
         Some(())
     }
 
@@ -186,6 +199,10 @@ impl Session {
             out: &mut self.outputs,
         };
         document.leave(0, &mut step);
+        if document.is_leaving() {
+            self.leaving
+                .insert(id.clone(), now.elapsed_ms + REPLY_TIMEOUT_MS);
+        }
         Some(document)
     }
 
@@ -267,7 +284,8 @@ impl Session {
             .documents
             .values()
             .filter_map(Document::next_deadline_ms);
-        Some(documents.fold(own, u64::min))
+        let leaving = self.leaving.values().copied();
+        Some(documents.chain(leaving).fold(own, u64::min))
     }
 
     pub fn tick(&mut self, now: Now) {
@@ -290,7 +308,7 @@ impl Session {
                 }
             }
         }
-        let mut answers = true;
+        let mut answers = self.leaving.values().all(|until_ms| *until_ms > now_ms);
         self.each_document(now, |document, step| answers &= document.tick(step));
         if !answers {
             self.disconnect("a join or a leave was not answered in time");
@@ -315,6 +333,8 @@ impl Session {
                 subject,
                 heartbeat_ms,
                 payload_bytes_max,
+                message_bytes_max: _,
+                landing_ms,
             },
         ) = (&self.phase, packet)
         else {
@@ -332,12 +352,38 @@ impl Session {
             replica,
             subject: subject.clone(),
         });
-        self.each_document(now, |document, step| document.attached(&subject, step));
+        self.each_document(now, |document, step| {
+            document.attached(&subject, landing_ms, step);
+        });
         self.phase = Phase::Open {
             subject,
             ping_ms,
             payload_bytes_max,
+            landing_ms,
         };
+    }
+
+    /// Joins a document, if a session is open and nothing of a former membership can come any more.
+    fn attach(&mut self, id: &DocumentId, now: Now) {
+        let Phase::Open {
+            subject,
+            landing_ms,
+            ..
+        } = &self.phase
+        else {
+            return;
+        };
+        if self.leaving.contains_key(id) {
+            return;
+        }
+        if let Some(document) = self.documents.get_mut(id) {
+            let mut step = Step {
+                now,
+                jitter: &mut self.jitter,
+                out: &mut self.outputs,
+            };
+            document.attached(subject, *landing_ms, &mut step);
+        }
     }
 
     fn disconnect(&mut self, why: &'static str) {
@@ -359,6 +405,15 @@ impl Session {
         for document in self.documents.values_mut() {
             act(document, &mut step);
         }
+    }
+}
+
+/// The answer to a leave.
+fn ends_membership(packet: &ServerPacket) -> bool {
+    match packet {
+        ServerPacket::Left { .. } => true,
+        ServerPacket::Error { code, .. } => *code == Code::NotJoined,
+        _ => false,
     }
 }
 

@@ -202,6 +202,8 @@ fn hear(
                 subject: subject(),
                 heartbeat_ms: 30_000,
                 payload_bytes_max: 65_536,
+                message_bytes_max: 2 << 20,
+                landing_ms: 11_000,
             }]
         }
         ClientPacket::Auth { token } => {

@@ -327,3 +327,30 @@ fn a_renewal_outlives_its_connection() {
     assert_eq!(stage.lost(), [(1, 2)]);
     assert_eq!(stage.take_appends(), [(1, "[[0,0,\"3\"]]".into())]);
 }
+
+#[test]
+fn how_long_something_can_land_is_what_the_gateway_says() {
+    let mut stage = Stage::detached(JoinOptions {
+        write_only: true,
+        ..JoinOptions::default()
+    });
+    stage.landing_ms = 20_000;
+    stage.connect();
+    stage.joined();
+    stage.append(1);
+    let former = stage.client();
+    stage.log.append(&former, 1, &draft(99));
+    let row: ClientRow = stage.log.row(&former).unwrap();
+    stage.clear();
+    stage.nack(1, Nack::ClientConflict { row });
+    assert!(stage.has_left());
+    stage.left();
+    stage.joined();
+    for _ in 0..4 {
+        stage.wait_ms(4_900);
+        stage.hear(ServerPacket::Pong { id: 0 });
+    }
+    assert!(!stage.has_left(), "something may still land");
+    stage.wait_ms(500);
+    assert!(stage.has_left(), "nothing can land any more");
+}

@@ -225,3 +225,51 @@ fn a_reader_appends_nothing() {
     assert_eq!(stage.try_append(draft(1)), Err(AppendError::ReadOnly));
     stage.nack(1, Nack::LogFull);
 }
+
+#[test]
+fn a_document_opened_again_takes_nothing_of_the_membership_that_was_left() {
+    let mut stage = Stage::live(JoinOptions::default());
+    let other = inkwire_model::ClientId::random();
+    let one = stage.log.append(&other, 1, &draft(1));
+    let two = stage.log.append(&other, 2, &draft(2));
+    stage.session.close_document(&document(), stage.now);
+    stage
+        .session
+        .open_document(document(), JoinOptions::default(), stage.now)
+        .unwrap();
+    // Still on their way when the leave was written: the end of an old join, and a live entry.
+    stage.joined_with(None);
+    stage.entry(&two);
+    assert!(stage.events.is_empty(), "{:?}", stage.events);
+    assert!(stage.has_left());
+    stage.left();
+    assert_eq!(stage.take_joins().len(), 1, "joined once it was left");
+    stage.entry(&one);
+    stage.entry(&two);
+    stage.joined();
+    let shown = stage.events.iter().filter_map(|event| match event {
+        Event::Entry(entry) => Some(entry.position.seq),
+        _ => None,
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_leave_that_is_never_confirmed_ends_the_session_and_not_the_document() {
+    let mut stage = Stage::live(JoinOptions::default());
+    stage.session.close_document(&document(), stage.now);
+    stage
+        .session
+        .open_document(document(), JoinOptions::default(), stage.now)
+        .unwrap();
+    for _ in 0..8 {
+        stage.wait_ms(4_000);
+        stage.hear(ServerPacket::Pong { id: 0 });
+    }
+    let ended = |o: &Output| matches!(o, Output::Disconnect { .. });
+    assert!(stage.others.iter().any(ended));
+    stage.disconnect();
+    stage.clear();
+    stage.connect();
+    assert_eq!(stage.take_joins().len(), 1);
+}

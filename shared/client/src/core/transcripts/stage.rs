@@ -20,6 +20,9 @@ pub(super) struct Stage {
     pub(super) events: Vec<Event>,
     pub(super) others: Vec<Output>,
     pub(super) log: Log,
+    /// What the next welcome tells.
+    pub(super) message_bytes_max: u64,
+    pub(super) landing_ms: u64,
 }
 
 pub(super) fn document() -> DocumentId {
@@ -46,6 +49,8 @@ impl Stage {
             events: Vec::new(),
             others: Vec::new(),
             log: Log::new(1),
+            message_bytes_max: 2 << 20,
+            landing_ms: 11_000,
         };
         stage
             .session
@@ -75,6 +80,8 @@ impl Stage {
             subject: Subject::parse(subject).unwrap(),
             heartbeat_ms: 30_000,
             payload_bytes_max: 1_000,
+            message_bytes_max: self.message_bytes_max,
+            landing_ms: self.landing_ms,
         });
     }
 

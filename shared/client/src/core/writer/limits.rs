@@ -22,8 +22,8 @@ pub struct WriterLimits {
     pub retained_bytes_max: usize,
     /// Rows live for 24 h after their last use; a writer guesses an hour before that.
     pub resend_age_max_ms: u64,
-    /// So long after a session ended nothing that was sent in it can land any more: the deadline of
-    /// every call is 5 s, and one call may have waited for another.
+    /// So long after a session ended nothing that was sent in it can land any more; every gateway
+    /// tells its own time in its welcome, and this one counts before the first.
     pub landing_ms: u64,
     /// A session that answers nothing for so long is asked again by a join.
     pub answer_timeout_ms: u64,

@@ -199,6 +199,11 @@ impl Writer {
         self.landed_by_ms.get_or_insert(landed_by_ms);
     }
 
+    /// How long after the end of the session, which has begun, something sent in it can land.
+    pub fn lands_within(&mut self, landing_ms: u64) {
+        self.limits.landing_ms = landing_ms;
+    }
+
     /// The row is being asked.
     pub fn joining(&mut self) {
         self.rejoin = false;

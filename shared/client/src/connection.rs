@@ -115,9 +115,12 @@ impl Connection {
     }
 
     /// Drops the TCP connection as a dead network does: no close, nothing flushed. For tests.
-    pub async fn cut(&self) {
+    /// `false` if there was none to drop.
+    pub async fn cut(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
         // A closed connection is as cut as can be.
-        let _ = self.commands.send(Command::Cut).await;
+        let asked = self.commands.send(Command::Cut { reply }).await;
+        asked.is_ok() && answer.await.unwrap_or(false)
     }
 
     /// Closes the connection. What is not acknowledged is forgotten.
@@ -212,6 +215,13 @@ impl Document {
 /// What happens to a document, in order.
 #[derive(Debug)]
 pub struct Events(mpsc::Receiver<Event>);
+
+impl From<mpsc::Receiver<Event>> for Events {
+    /// Events that no connection tells: for the tests of an application.
+    fn from(events: mpsc::Receiver<Event>) -> Self {
+        Self(events)
+    }
+}
 
 impl Events {
     /// The next event; `None` once the document or the connection is closed.

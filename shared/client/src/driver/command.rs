@@ -43,7 +43,10 @@ pub(crate) enum Command {
         id: DocumentId,
         reply: oneshot::Sender<Option<Memory>>,
     },
-    Cut,
+    Cut {
+        /// Whether there was a connection.
+        reply: oneshot::Sender<bool>,
+    },
     Close,
 }
 
@@ -92,7 +95,7 @@ impl Driver {
                 let _ = reply.send(closed.and_then(|document| document.memory()));
             }
             // The loop ends for these.
-            Command::Cut | Command::Close => {}
+            Command::Cut { .. } | Command::Close => {}
         }
     }
 

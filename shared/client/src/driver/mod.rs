@@ -99,7 +99,10 @@ impl Driver {
             };
             match happening {
                 Happening::Request(None | Some(Command::Close)) => break,
-                Happening::Request(Some(Command::Cut)) => {
+                Happening::Request(Some(Command::Cut { reply })) => {
+                    let is_up = matches!(line, Line::Up(_));
+                    // Who cuts need not care whether it was one.
+                    let _ = reply.send(is_up);
                     if let Line::Up(socket) = line {
                         socket.cut();
                         line = self.lost("cut".into());
@@ -188,7 +191,10 @@ impl Driver {
             };
             match request {
                 None | Some(Command::Close) => return Err(Interrupted::Closed),
-                Some(Command::Cut) => return Err(Interrupted::Failed("cut".into())),
+                Some(Command::Cut { reply }) => {
+                    let _ = reply.send(false);
+                    return Err(Interrupted::Failed("cut".into()));
+                }
                 Some(command) => self.request(command),
             }
         };

@@ -1,5 +1,7 @@
 //! `inkwire-load replay`: one writer, several readers, and a verdict.
 
+#[cfg(test)]
+mod fixture;
 mod pace;
 mod reader;
 mod scene;
@@ -43,6 +45,9 @@ pub(crate) struct Replay {
     /// After so long, name what is missing and fail
     #[arg(long, default_value_t = 300)]
     timeout_s: u64,
+    /// After the last edit, wait so long for what should not come, and then read the log anew
+    #[arg(long, default_value_t = 1_000)]
+    settle_ms: u64,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use bytes::Bytes;
-use inkwire_client::{Event, Events, Fault};
-use inkwire_model::Seq;
+use inkwire_client::{Document, Event, Events, State};
+use inkwire_model::{Entry, Position};
+use tokio_util::sync::CancellationToken;
 
 use super::scene::Stage;
 use crate::latency::Latencies;
@@ -13,55 +13,118 @@ use crate::latency::Latencies;
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) url: String,
-    /// Payloads in the order of the log.
-    pub(super) log: Vec<(Seq, Bytes)>,
+    /// The entries of the view, in the order in which they came.
+    pub(super) log: Vec<Arc<Entry>>,
+    /// Up to where the view was said to be whole.
+    pub(super) position: Option<Position>,
     pub(super) gaps: u64,
     pub(super) resets: u64,
+    /// Entries that came again, which the library did not pass on.
+    pub(super) repeats: u64,
     pub(super) latencies: Latencies,
     pub(super) troubles: Vec<String>,
+    pub(super) is_live: bool,
+    pub(super) has_ended: bool,
 }
 
-/// Until the log reaches the writer's last entry, or it is over.
-pub(super) async fn read(url: String, mut events: Events, stage: Arc<Stage>) -> Reading {
-    let mut reading = Reading {
-        url,
-        ..Reading::default()
-    };
-    let mut goal = stage.goal.subscribe();
-    loop {
-        let reached = reading.log.last().map_or(0, |(seq, _)| *seq);
-        if goal.borrow_and_update().is_some_and(|goal| reached >= goal) {
-            return reading;
-        }
-        tokio::select! {
-            event = events.next() => match event {
-                Some(event) => reading.hear(event, &stage),
-                None => return reading,
-            },
-            _ = goal.changed() => {}
-            () = stage.over.cancelled() => return reading,
+/// Until the run is over. `arrived` tells when the writer's last entry is there; what comes after it
+/// is looked at as well.
+pub(super) async fn read(
+    url: String,
+    (document, mut events): (Document, Events),
+    stage: Arc<Stage>,
+    arrived: CancellationToken,
+) -> Reading {
+    // However it ends, nobody waits for it in vain.
+    let _arrived = arrived.clone().drop_guard();
+    let mut reading = Reading::at(url);
+    let timed = |reading: &mut Reading, event| reading.hear(event, Some(&stage));
+    reading.follow(&mut events, &stage, &arrived, timed).await;
+    reading.count_repeats(&document).await;
+    reading
+}
+
+/// The whole log, as somebody is shown it who comes late.
+pub(super) async fn read_whole(url: String, (document, mut events): (Document, Events)) -> Reading {
+    let mut reading = Reading::at(url);
+    while !reading.is_live && !reading.has_ended {
+        match events.next().await {
+            Some(event) => reading.hear(event, None),
+            None => break,
         }
     }
+    reading.count_repeats(&document).await;
+    reading
 }
 
 impl Reading {
-    fn hear(&mut self, event: Event, stage: &Stage) {
+    pub(super) fn at(url: String) -> Self {
+        Self {
+            url,
+            ..Self::default()
+        }
+    }
+
+    /// Takes events until the run is over, and what waits then as well.
+    pub(super) async fn follow(
+        &mut self,
+        events: &mut Events,
+        stage: &Stage,
+        arrived: &CancellationToken,
+        mut hear: impl FnMut(&mut Self, Event),
+    ) {
+        let mut goal = stage.goal.subscribe();
+        loop {
+            let reached = self.position.map_or(0, |position| position.seq);
+            if self.has_ended || goal.borrow_and_update().is_some_and(|goal| reached >= goal) {
+                arrived.cancel();
+            }
+            tokio::select! {
+                biased;
+                event = events.next() => match event {
+                    Some(event) => hear(self, event),
+                    None => break,
+                },
+                _ = goal.changed() => {}
+                () = stage.over.cancelled() => break,
+            }
+        }
+        arrived.cancel();
+    }
+
+    pub(super) async fn count_repeats(&mut self, document: &Document) {
+        self.repeats = match document.counts().await {
+            Some(counts) => counts.repeats_dropped,
+            None => return self.troubles.push("what was repeated is not known".into()),
+        };
+    }
+
+    pub(super) fn hear(&mut self, event: Event, stage: Option<&Stage>) {
         match event {
             Event::Entry(entry) => {
-                let index = self.log.len();
-                self.log.push((entry.position.seq, entry.payload.clone()));
-                self.time(index, &entry.payload, stage);
+                if let Some(stage) = stage {
+                    self.time(&entry, stage);
+                }
+                self.position = Some(entry.position);
+                self.log.push(entry);
             }
             Event::Reset { position, .. } => {
                 self.resets += 1;
-                self.log.retain(|(seq, _)| *seq <= position.seq);
+                self.start_at(position);
             }
+            Event::Snapshot(snapshot) => self.start_at(snapshot.position),
             Event::Broken(fault) => {
                 self.gaps += 1;
-                let fault: Fault = fault;
                 self.troubles.push(fault.to_string());
             }
-            Event::State(inkwire_client::State::Ended(code)) => {
+            Event::State(State::Live { position, .. }) => {
+                self.is_live = true;
+                if self.position.is_none_or(|shown| shown.seq == 0) {
+                    self.position = Some(position);
+                }
+            }
+            Event::State(State::Ended(code)) => {
+                self.has_ended = true;
                 self.troubles
                     .push(format!("the document ended: {}", code.as_str()));
             }
@@ -69,14 +132,25 @@ impl Reading {
         }
     }
 
+    /// Nothing that was shown counts any more; what follows builds on `position`.
+    fn start_at(&mut self, position: Position) {
+        self.log.clear();
+        self.position = Some(position);
+        if position.seq > 0 {
+            self.troubles
+                .push(format!("the log was shown from {} on only", position.seq));
+        }
+    }
+
     /// Where the log is the history so far, the n-th entry is the n-th edit.
-    fn time(&mut self, index: usize, payload: &Bytes, stage: &Stage) {
+    fn time(&mut self, entry: &Entry, stage: &Stage) {
+        let index = self.log.len();
         let sent = stage
             .sent_ns
             .get(index)
             .map(|ns| ns.load(Ordering::Relaxed));
         if let Some(sent) = sent.filter(|ns| *ns > 0)
-            && stage.payloads.get(index) == Some(payload)
+            && stage.payloads.get(index) == Some(&entry.payload)
         {
             let latency = stage
                 .started
@@ -84,5 +158,69 @@ impl Reading {
                 .saturating_sub(Duration::from_nanos(sent));
             self.latencies.record(latency);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inkwire_model::{ChainHash, ResetCause};
+
+    use super::*;
+    use crate::replay::fixture::log;
+
+    #[test]
+    fn after_a_reset_nothing_is_left_of_what_was_shown() {
+        let shown = log(1, &["a", "b", "c"]);
+        let mut reading = Reading::default();
+        for entry in &shown {
+            reading.hear(Event::Entry(Arc::clone(entry)), None);
+        }
+        reading.hear(
+            Event::Reset {
+                cause: ResetCause::Diverged,
+                position: shown[1].position,
+                snapshot: None,
+            },
+            None,
+        );
+        assert!(reading.log.is_empty());
+        assert_eq!(reading.troubles.len(), 1, "the beginning is missing");
+        let start = Position::start(ChainHash::from_random([2; 8]));
+        let mut reading = Reading::default();
+        reading.hear(
+            Event::Reset {
+                cause: ResetCause::Diverged,
+                position: start,
+                snapshot: None,
+            },
+            None,
+        );
+        assert_eq!((reading.troubles.len(), reading.resets), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_last_entry_is_seen() {
+        let stage = Stage::of(Vec::new());
+        let (tell, events) = tokio::sync::mpsc::channel(8);
+        let arrived = CancellationToken::new();
+        let mut reading = Reading::default();
+        let mut events = Events::from(events);
+        let entries = log(1, &["a", "a"]);
+        let following = reading.follow(&mut events, &stage, &arrived, |reading, event| {
+            reading.hear(event, None);
+        });
+        let telling = async {
+            tell.send(Event::Entry(Arc::clone(&entries[0])))
+                .await
+                .unwrap();
+            stage.goal.send_replace(Some(1));
+            arrived.cancelled().await;
+            tell.send(Event::Entry(Arc::clone(&entries[1])))
+                .await
+                .unwrap();
+            stage.over.cancel();
+        };
+        tokio::join!(following, telling);
+        assert_eq!(reading.log.len(), 2);
     }
 }

@@ -1,32 +1,35 @@
 //! The writer and the readers of one run, from the first connection to the verdict.
 
-use std::{
-    io::IsTerminal as _,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inkwire_client::{ConnectOptions, Connection, JoinOptions, Link, constant_token};
 use inkwire_model::{ClientId, DocumentId};
 use inkwire_tests::History;
-use tokio::{sync::watch, time::timeout_at};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Replay,
-    reader::{Reading, read},
-    verdict::{TimedOut, Verdict},
+    reader::{Reading, read, read_whole},
+    verdict::{Heard, TimedOut, Verdict},
     writer::{Writing, write},
 };
+
+/// How long a late reader may take.
+const LATE_READER: Duration = Duration::from_secs(60);
 
 /// What the writer shares with the readers while a run goes on.
 pub(super) struct Stage {
     pub(super) payloads: Vec<bytes::Bytes>,
     /// When each edit was given to the client, in nanoseconds after `started`; 0 before.
     pub(super) sent_ns: Vec<std::sync::atomic::AtomicU64>,
-    pub(super) started: Instant,
+    pub(super) started: std::time::Instant,
     /// The seq up to which readers have to come, once the writer is done.
     pub(super) goal: watch::Sender<Option<u64>>,
     pub(super) progress: ProgressBar,
@@ -43,25 +46,18 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
         .into_iter()
         .map(bytes::Bytes::from)
         .collect();
-    let stage = Arc::new(Stage {
-        sent_ns: payloads.iter().map(|_| Default::default()).collect(),
-        progress: progress(payloads.len() as u64),
-        payloads,
-        started: Instant::now(),
-        goal: watch::channel(None).0,
-        over: CancellationToken::new(),
-    });
-    let tracker = TaskTracker::new();
+    let stage = Arc::new(Stage::of(payloads));
     let mut readers = Vec::new();
     let mut connections = Vec::new();
+    // One for each reader, and the writer's.
+    let mut arrivals = Vec::new();
     for url in &replay.read {
         let connection = connect(replay, url)?;
-        let options = JoinOptions {
-            read_only: true,
-            ..JoinOptions::default()
-        };
-        let (_, events) = connection.document(document.clone(), options).await?;
-        readers.push(tracker.spawn(read(url.clone(), events, Arc::clone(&stage))));
+        let opened = connection.document(document.clone(), reads_only()).await?;
+        let arrived = CancellationToken::new();
+        arrivals.push(arrived.clone());
+        let reader = read(url.clone(), opened, Arc::clone(&stage), arrived);
+        readers.push(tokio::spawn(reader));
         connections.push(connection);
     }
     let connection = connect(replay, &replay.write)?;
@@ -71,11 +67,23 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     connections.push(connection);
     let pace = replay.rate.schedule(history);
     let cuts = replay.cut_every.map(|every| (every, connections.clone()));
-    let writer = tracker.spawn(write(opened, pace, cuts, Arc::clone(&stage)));
-    tracker.close();
-    let deadline = tokio::time::Instant::now() + replay.timeout();
-    let in_time = timeout_at(deadline, tracker.wait()).await.is_ok();
+    let arrived = CancellationToken::new();
+    arrivals.push(arrived.clone());
+    let url = replay.write.clone();
+    let writer = write(url, opened, pace, cuts, Arc::clone(&stage), arrived);
+    let writer = tokio::spawn(writer);
+    let deadline = Instant::now() + replay.timeout();
+    let all_arrived = join_all(arrivals.iter().map(CancellationToken::cancelled));
+    let in_time = timeout_at(deadline, all_arrived).await.is_ok();
     let unconnected: Vec<_> = connections.iter().filter_map(unconnected).collect();
+    let mut late_readings = Vec::new();
+    if in_time {
+        // A repeat may come after the last entry, and must be seen by somebody.
+        sleep(Duration::from_millis(replay.settle_ms)).await;
+        for url in &replay.read {
+            late_readings.push(read_late(replay, &document, url).await?);
+        }
+    }
     stage.over.cancel();
     // Told that it is over, they end at once with what they have.
     let writing: Writing = writer.await.context("the writer failed")?;
@@ -95,10 +103,47 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
         &document,
         history,
         &stage.payloads,
-        writing,
-        readings,
+        Heard {
+            writing,
+            readings,
+            late_readings,
+        },
         timed_out,
     ))
+}
+
+/// Somebody who comes when all is written, and reads everything.
+async fn read_late(replay: &Replay, document: &DocumentId, url: &str) -> anyhow::Result<Reading> {
+    let connection = connect(replay, url)?;
+    let opened = connection.document(document.clone(), reads_only()).await?;
+    let reading = timeout(LATE_READER, read_whole(url.to_owned(), opened)).await;
+    connection.close().await;
+    Ok(reading.unwrap_or_else(|_| {
+        let mut reading = Reading::at(url.to_owned());
+        let trouble = format!("could not read the log in {} s", LATE_READER.as_secs());
+        reading.troubles.push(trouble);
+        reading
+    }))
+}
+
+fn reads_only() -> JoinOptions {
+    JoinOptions {
+        read_only: true,
+        ..JoinOptions::default()
+    }
+}
+
+impl Stage {
+    pub(super) fn of(payloads: Vec<bytes::Bytes>) -> Self {
+        Self {
+            sent_ns: payloads.iter().map(|_| Default::default()).collect(),
+            progress: progress(payloads.len() as u64),
+            payloads,
+            started: std::time::Instant::now(),
+            goal: watch::channel(None).0,
+            over: CancellationToken::new(),
+        }
+    }
 }
 
 /// Why a connection is none at the moment.

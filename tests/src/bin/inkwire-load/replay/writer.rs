@@ -2,10 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use inkwire_client::{Connection, Counts, Document, Draft, Event, Events};
+use inkwire_client::{AppendId, Connection, Counts, Document, Draft, Event, Events, State};
 use tokio::time::{Instant, sleep_until};
 
-use super::scene::Stage;
+use inkwire_model::Position;
+use tokio_util::sync::CancellationToken;
+
+use super::{reader::Reading, scene::Stage};
 
 /// Un-acknowledged entries of one client: more would wait in the library, and count as latency.
 const UNDER_WAY_MAX: usize = 64;
@@ -14,32 +17,59 @@ const UNDER_WAY_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Writing {
     pub(super) acknowledged: u64,
+    /// The highest position that was acknowledged in the history as it is now.
+    pub(super) acked: Option<Position>,
+    /// The highest seq that was ever acknowledged.
+    pub(super) goal: u64,
+    /// Connections that were really broken.
+    pub(super) cuts: u64,
+    /// The writer is a reader too (C5).
+    pub(super) reading: Reading,
     pub(super) counts: Counts,
     /// What the library told of losses and refusals.
     pub(super) troubles: Vec<String>,
 }
 
 pub(super) async fn write(
+    url: String,
     (document, mut events): (Document, Events),
     schedule: Option<Vec<Duration>>,
     cuts: Option<(u64, Vec<Connection>)>,
     stage: Arc<Stage>,
+    arrived: CancellationToken,
 ) -> Writing {
-    let mut writing = Writing::default();
+    // However it ends, nobody waits for it in vain.
+    let _arrived = arrived.clone().drop_guard();
+    let mut writing = Writing {
+        reading: Reading::at(url),
+        ..Writing::default()
+    };
     let playing = play(&document, &mut events, schedule, cuts, &stage, &mut writing);
-    tokio::select! {
-        last = playing => {
-            stage.goal.send_replace(Some(last));
-        }
-        () = stage.over.cancelled() => {}
+    let is_done = tokio::select! {
+        () = playing => true,
+        () = stage.over.cancelled() => false,
+    };
+    if is_done {
+        stage.goal.send_replace(Some(writing.goal));
+        let mut reading = std::mem::take(&mut writing.reading);
+        let mut nothing = HashMap::new();
+        let hear_more = |reading: &mut Reading, event: Event| {
+            hear(event.clone(), &mut nothing, &stage, &mut writing);
+            reading.hear(event, None);
+        };
+        reading
+            .follow(&mut events, &stage, &arrived, hear_more)
+            .await;
+        writing.reading = reading;
     }
+    writing.reading.count_repeats(&document).await;
     if let Some(counts) = document.counts().await {
         writing.counts = counts;
     }
     writing
 }
 
-/// Returns the seq that every reader has to reach.
+/// Until nothing is under way any more.
 async fn play(
     document: &Document,
     events: &mut Events,
@@ -47,9 +77,8 @@ async fn play(
     cuts: Option<(u64, Vec<Connection>)>,
     stage: &Stage,
     writing: &mut Writing,
-) -> u64 {
+) {
     let mut under_way = HashMap::new();
-    let mut last = 0;
     let started = Instant::now();
     for (index, payload) in stage.payloads.iter().enumerate() {
         let due = schedule
@@ -63,8 +92,8 @@ async fn play(
             }
             tokio::select! {
                 event = events.next() => match event {
-                    Some(event) => hear(event, &mut under_way, &mut last, stage, writing),
-                    None => return last,
+                    Some(event) => take(event, &mut under_way, stage, writing),
+                    None => return,
                 },
                 () = sleep_until(due.unwrap_or(started)), if !is_due => {}
             }
@@ -77,31 +106,40 @@ async fn play(
             Ok(append) => {
                 under_way.insert(append, index);
             }
-            Err(error) => writing
-                .troubles
-                .push(format!("edit {index} was not taken: {error}")),
+            Err(error) => {
+                let trouble = format!("edit {index} was not taken: {error}");
+                return writing.troubles.push(trouble);
+            }
         }
         if let Some((every, connections)) = &cuts
             && (index as u64 + 1).is_multiple_of(*every)
         {
             for connection in connections {
-                connection.cut().await;
+                writing.cuts += u64::from(connection.cut().await);
             }
         }
     }
     while !under_way.is_empty() {
         match events.next().await {
-            Some(event) => hear(event, &mut under_way, &mut last, stage, writing),
+            Some(event) => take(event, &mut under_way, stage, writing),
             None => break,
         }
     }
-    last
+}
+
+fn take(
+    event: Event,
+    under_way: &mut HashMap<AppendId, usize>,
+    stage: &Stage,
+    writing: &mut Writing,
+) {
+    hear(event.clone(), under_way, stage, writing);
+    writing.reading.hear(event, None);
 }
 
 fn hear(
     event: Event,
-    under_way: &mut HashMap<inkwire_client::AppendId, usize>,
-    last: &mut u64,
+    under_way: &mut HashMap<AppendId, usize>,
     stage: &Stage,
     writing: &mut Writing,
 ) {
@@ -113,8 +151,13 @@ fn hear(
                 writing.acknowledged += 1;
                 stage.progress.inc(1);
             }
-            *last = (*last).max(position.seq);
+            writing.goal = writing.goal.max(position.seq);
+            if writing.acked.is_none_or(|acked| acked.seq < position.seq) {
+                writing.acked = Some(position);
+            }
         }
+        // What was acknowledged in another history names no position of this one.
+        Event::Reset { .. } => writing.acked = None,
         Event::Nack { append, nack } => {
             let index = under_way.remove(&append);
             writing
@@ -130,12 +173,8 @@ fn hear(
                 .push(format!("{from} to {to} cannot be sent again: {cause:?}"));
             under_way.clear();
         }
-        Event::State(inkwire_client::State::Ended(code)) => {
-            writing
-                .troubles
-                .push(format!("the document ended: {}", code.as_str()));
-            under_way.clear();
-        }
+        // The reading says so.
+        Event::State(State::Ended(_)) => under_way.clear(),
         _ => {}
     }
 }

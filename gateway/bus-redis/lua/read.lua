@@ -2,10 +2,11 @@
 -- C6: one page of a log with the head and where the askers stand, all at one moment.
 --
 -- keys: state, log
--- args: a head: most entries (4 bytes) and bytes (4) of the page, number of fields (2), hash(0) of a
---       new log (16); the resume point, empty for the start; then the fields of state that are wanted,
---       `position` and `base` first.
--- reply: 'c' if the page continues the resume point, 't' if that is trimmed, 'd' if it diverged;
+-- args: a head: most entries (4 bytes) and bytes (4) of the page, number of fields (2); the resume
+--       point, empty for the start; then the fields of state that are wanted, `position` and `base`
+--       first; for `open` last of all hash(0) of a new log.
+-- reply: nothing, if the document is not there, which `open` makes first; or
+--       'c' if the page continues the resume point, 't' if that is trimmed, 'd' if it diverged;
 --       the position after which the page begins; the head; its records in one string; then the other
 --       fields that were asked for, empty where there is none.
 
@@ -42,13 +43,12 @@ end
 
 local function read(keys, args)
   bind()
-  local entries_max, bytes_max, fields, hash0 = decode('>I4I4I2c16', args[1])
+  local entries_max, bytes_max, fields = decode('>I4I4I2', args[1])
   local from = args[2]
   local state = call('HMGET', keys[1], unpack(args, 3, fields + 2))
   local head, base = state[1], state[2]
   if not head then
-    head = create(keys[1], keys[2], hash0)
-    base = head
+    return nil
   end
 
   local kind, after = 'c', base
@@ -71,4 +71,19 @@ local function read(keys, args)
   return reply
 end
 
-redis.register_function('@LIBRARY@_read', read)
+local function open(keys, args)
+  bind()
+  if not call('HGET', keys[1], 'position') then
+    create(keys[1], keys[2], args[#args])
+  end
+  return read(keys, args)
+end
+
+-- It says that it writes nothing, or Redis would refuse it whenever it refuses writes: without enough
+-- replicas, out of memory, or with a full disk.
+redis.register_function({
+  function_name = '@LIBRARY@_read',
+  callback = read,
+  flags = { 'no-writes' },
+})
+redis.register_function('@LIBRARY@_open', open)

@@ -23,9 +23,12 @@ const SOURCE: &str = concat!(
 const NAME_PLACE: &str = "@LIBRARY@";
 
 pub(crate) struct Library {
+    name: String,
     pub(crate) text: String,
     pub(crate) append: String,
     pub(crate) read: String,
+    /// Reads, and makes the document first if it is not there.
+    pub(crate) open: String,
 }
 
 pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -35,6 +38,8 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         text: SOURCE.replace(NAME_PLACE, &name),
         append: format!("{name}_append"),
         read: format!("{name}_read"),
+        open: format!("{name}_open"),
+        name,
     }
 });
 
@@ -44,8 +49,17 @@ pub(crate) async fn load(client: &Client) -> Result<(), fred::error::Error> {
     let command = CustomCommand::new_static("FUNCTION", ClusterHash::Random, false);
     match client.custom::<Value, _>(command, args).await {
         Err(error) if error.details().contains("already exists") => Ok(()),
+        // A Redis that refuses writes refuses this one too, before it looks whether it is there.
+        Err(_) if is_there(client).await => Ok(()),
         other => other.map(drop),
     }
+}
+
+async fn is_there(client: &Client) -> bool {
+    let args = vec!["LIST", "LIBRARYNAME", LIBRARY.name.as_str()];
+    let command = CustomCommand::new_static("FUNCTION", ClusterHash::Random, false);
+    let found: Result<Value, _> = client.custom(command, args).await;
+    matches!(found, Ok(Value::Array(found)) if !found.is_empty())
 }
 
 /// Whether this error says that nothing was executed, for want of the function.

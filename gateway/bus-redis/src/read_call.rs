@@ -18,17 +18,33 @@ use crate::{
 /// The fields before those of the askers.
 const OWN_FIELDS: [&str; 2] = ["position", "base"];
 
-pub(crate) fn args(keys: &Keys, read: &Read, hash0: [u8; 8]) -> Vec<Value> {
+/// A call that reads what is there.
+pub(crate) fn args(keys: &Keys, read: &Read) -> Vec<Value> {
+    args_of(&LIBRARY.read, keys, read)
+}
+
+/// A call that makes the document first if it is not there: a write, which Redis may refuse.
+pub(crate) fn args_to_open(keys: &Keys, read: &Read, hash0: [u8; 8]) -> Vec<Value> {
+    let mut args = args_of(&LIBRARY.open, keys, read);
+    args.push(hash0_digits(hash0).into());
+    args
+}
+
+/// Whether the reply says that the document is not there.
+pub(crate) fn is_absent(reply: &Value) -> bool {
+    reply.is_null()
+}
+
+fn args_of(function: &str, keys: &Keys, read: &Read) -> Vec<Value> {
     let fields = OWN_FIELDS.len() + read.askers.len() * 2;
     let limit = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let mut head = BytesMut::with_capacity(26);
+    let mut head = BytesMut::with_capacity(10);
     head.put_u32(limit(read.limit.entries));
     head.put_u32(limit(read.limit.bytes));
     head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
-    head.put_slice(hash0_digits(hash0).as_bytes());
 
-    let mut args: Vec<Value> = Vec::with_capacity(6 + fields);
-    args.push(LIBRARY.read.as_str().into());
+    let mut args: Vec<Value> = Vec::with_capacity(7 + fields);
+    args.push(function.into());
     args.push(2.into());
     args.push(keys.state(&read.document).into());
     args.push(keys.log(&read.document).into());

@@ -141,15 +141,11 @@ impl Answering {
 }
 
 async fn page(client: &Client, keys: &Keys, read: &Read) -> Result<LogPage, Unavailable> {
-    let mut hash0 = [0; 8];
-    getrandom::fill(&mut hash0).map_err(|_| Unavailable)?;
-    let call = || client.custom(functions::fcall(), read_call::args(keys, read, hash0));
-    let mut reply: Result<Value, Error> = call().await;
-    if let Err(error) = &reply
-        && functions::is_missing(error)
-        && functions::load(client).await.is_ok()
-    {
-        reply = call().await;
+    let mut reply = call(client, || read_call::args(keys, read)).await;
+    if matches!(&reply, Ok(reply) if read_call::is_absent(reply)) {
+        let mut hash0 = [0; 8];
+        getrandom::fill(&mut hash0).map_err(|_| Unavailable)?;
+        reply = call(client, || read_call::args_to_open(keys, read, hash0)).await;
     }
     match reply {
         Ok(reply) => read_call::page(read, reply).map_err(|why| {
@@ -160,6 +156,17 @@ async fn page(client: &Client, keys: &Keys, read: &Read) -> Result<LogPage, Unav
             tracing::debug!(document = %read.document, %error, "a read failed");
             Err(Unavailable)
         }
+    }
+}
+
+/// Calls a function, and once more if it had to be loaded.
+async fn call(client: &Client, args: impl Fn() -> Vec<Value>) -> Result<Value, Error> {
+    let call = || client.custom(functions::fcall(), args());
+    match call().await {
+        Err(error) if functions::is_missing(&error) && functions::load(client).await.is_ok() => {
+            call().await
+        }
+        reply => reply,
     }
 }
 

@@ -129,7 +129,7 @@ async fn compare(seed: u64) {
             limit: WIDE,
             askers: askers.clone(),
         };
-        let args = read_call::args(keys, &read, HASH0);
+        let args = read_call::args(keys, &read);
         let page = read_call::page(&read, fixture.raw.say("FCALL", args).await).unwrap();
         let expected = log.read(from, WIDE, &askers);
         assert_eq!(page.entries, expected.entries);

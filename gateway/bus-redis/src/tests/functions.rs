@@ -30,7 +30,7 @@ async fn chain_and_row_are_those_of_the_model() {
         limit: WIDE,
         askers: vec![writer.asker()],
     };
-    let args = read_call::args(&fixture.raw.checked.keys, &read, [0; 8]);
+    let args = read_call::args(&fixture.raw.checked.keys, &read);
     let page = read_call::page(&read, fixture.raw.say("FCALL", args).await).unwrap();
     let mut position = page.after;
     assert_eq!(position, "0-0707070707070707".parse().unwrap());
@@ -159,5 +159,36 @@ async fn a_log_without_its_state_is_damage_and_is_not_written_to() {
             .is_err()
     );
     assert_eq!(replica.head(&essay).await, None);
+    fixture.stop().await;
+}
+
+/// C16: what stands in the log can be read while Redis takes no writes, by a replica that starts then
+/// too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_refuses_writes_is_read() {
+    let fixture = RedisFixture::start().await;
+    let essay = document("essay");
+    let mut writer = Writer::new("alice");
+    let before = Replica::following(&fixture, &essay).await;
+    let position = before.position(&essay, writer.write("one")).await;
+    for (option, value) in [("min-replicas-to-write", "1"), ("maxmemory", "1")] {
+        let set = |value: &str| {
+            let set = fixture.redis().command(&["CONFIG", "SET", option, value]);
+            set.unwrap();
+        };
+        set(value);
+        let after = Replica::following(&fixture, &essay).await;
+        for replica in [&before, &after] {
+            let page = replica.log(&essay).await;
+            assert_eq!((page.head, page.entries.len()), (position, 1), "{option}");
+            let refused = replica.append(&essay, vec![writer.numbered(2, "two")]);
+            assert!(refused.await.is_err(), "{option} refuses nothing");
+            let new = replica.begin_read(&document("new"), ReadFrom::Start, WIDE, Vec::new());
+            assert!(replica.page(new).await.is_err(), "{option} refuses nothing");
+        }
+        set("0");
+    }
+    assert_eq!(before.log(&document("new")).await.head.seq, 0);
+    assert_eq!(before.position(&essay, writer.write("two")).await.seq, 2);
     fixture.stop().await;
 }

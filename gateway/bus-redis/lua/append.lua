@@ -106,7 +106,7 @@ local function append(keys, args)
         row = row_of(row, now, last, seq, hash, tail)
         state[at], changed[at], tail = row, true, nil
       end
-      if client_seq > last then
+      if client_seq > last or client_seq == 0 then
         reply = 'g' .. pack('>I2', #row) .. row
       else
         local found = #row - (last - client_seq) * 4

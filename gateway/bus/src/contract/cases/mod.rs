@@ -66,6 +66,7 @@ macro_rules! for_each_contract_case {
             other_content_under_a_used_number_is_a_conflict
             a_row_tells_the_last_64_numbers_apart
             a_number_ahead_is_a_gap
+            number_0_is_nobodys
             an_unknown_client_starts_at_1
             the_same_client_under_another_subject_is_another_one
             a_refusal_touches_only_its_client

@@ -112,6 +112,29 @@ pub async fn a_number_ahead_is_a_gap(fixture: &impl Fixture) {
     assert_eq!(replica.position(&essay, alice.write("3")).await.seq, 3);
 }
 
+/// Numbers start at 1: nothing is taken under 0, and it is no conflict either.
+pub async fn number_0_is_nobodys(fixture: &impl Fixture) {
+    let essay = document("essay");
+    let replica = Replica::attach(fixture).await;
+    let mut alice = Writer::new("alice");
+    let zero = alice.numbered(0, "zero");
+    assert_eq!(
+        replica.outcome(&essay, zero.clone()).await,
+        AppendOutcome::Refused(Refusal::UnknownClient)
+    );
+    let entries = alice.write_many(2);
+    replica.positions(&essay, entries.clone()).await;
+    let outcome = replica.outcome(&essay, zero).await;
+    let AppendOutcome::Refused(Refusal::Gap {
+        expected: 3,
+        row: Some(row),
+    }) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert_row(&row, 2, &entries);
+}
+
 /// Without a row only number 1 is taken.
 pub async fn an_unknown_client_starts_at_1(fixture: &impl Fixture) {
     let essay = document("essay");

@@ -50,11 +50,6 @@ impl Rows {
         let Some(Kept { row, used_at }) = self.rows.get_mut(key) else {
             return match client_seq {
                 1 => Ok(Number::Next),
-                // Numbers start at 1, so nothing was ever sent under 0.
-                0 => Err(Refusal::Gap {
-                    expected: 1,
-                    row: None,
-                }),
                 _ => Err(Refusal::UnknownClient),
             };
         };
@@ -63,7 +58,8 @@ impl Rows {
         if client_seq == expected {
             return Ok(Number::Next);
         }
-        if client_seq > expected {
+        // Numbers start at 1, so nothing was ever sent under 0.
+        if client_seq > expected || client_seq == 0 {
             return Err(Refusal::Gap {
                 expected,
                 row: Some(row.clone()),

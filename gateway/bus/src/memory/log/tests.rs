@@ -67,7 +67,10 @@ fn numbers_are_checked_against_the_row() {
         outcomes(&mut log, vec![entry("a", 1, 2, "")]),
         ["UnknownClient"]
     );
-    assert_eq!(outcomes(&mut log, vec![entry("a", 1, 0, "")]), ["gap 1"]);
+    assert_eq!(
+        outcomes(&mut log, vec![entry("a", 1, 0, "")]),
+        ["UnknownClient"]
+    );
     let batch = vec![entry("a", 1, 1, "x"), entry("a", 1, 2, "y")];
     assert_eq!(outcomes(&mut log, batch), ["1", "2"]);
     assert_eq!(outcomes(&mut log, vec![entry("a", 1, 4, "")]), ["gap 3"]);

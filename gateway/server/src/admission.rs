@@ -22,17 +22,20 @@ const ANONYMOUS: &str = "anonymous";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnonymousPolicy {
     Nowhere,
-    /// Where the request's Host is a loopback name; every listener is bound to loopback. The name
-    /// matters since a page elsewhere can give its own name the address 127.0.0.1.
+    /// For somebody at this machine: the peer has a loopback address, the request's Host is a loopback
+    /// name, and no proxy passed it on. The name matters since a page elsewhere can give its own name
+    /// the address 127.0.0.1, the proxy since one beside this replica speaks for strangers.
     Loopback,
     Anywhere,
 }
 
 impl AnonymousPolicy {
-    fn permits(self, headers: &HeaderMap) -> bool {
+    fn permits(self, peer: SocketAddr, headers: &HeaderMap) -> bool {
         match self {
             Self::Nowhere => false,
-            Self::Loopback => has_loopback_host(headers),
+            Self::Loopback => {
+                is_loopback(peer) && has_loopback_host(headers) && !is_forwarded(headers)
+            }
             Self::Anywhere => true,
         }
     }
@@ -73,9 +76,9 @@ impl Admission {
         self.origins.permits(headers)
     }
 
-    /// What a session needs whose handshake had these headers.
-    pub fn context(&self, headers: &HeaderMap) -> &Arc<SessionContext> {
-        if self.anonymous.permits(headers) {
+    /// What a session needs whose handshake came from this peer with these headers.
+    pub fn context(&self, peer: SocketAddr, headers: &HeaderMap) -> &Arc<SessionContext> {
+        if self.anonymous.permits(peer, headers) {
             &self.with_anonymous
         } else {
             &self.without_anonymous
@@ -107,7 +110,11 @@ impl Authenticator for TokenAuthenticator {
                 roles: Roles::Everywhere(role),
                 expires_at_ms: None,
             }),
-            (None, _, None) => Err(refused("A token is required.")),
+            (None, None, None) => Err(refused(
+                "This gateway has no token secret: sessions without a token come from this machine, \
+                 by a loopback name, and through no proxy.",
+            )),
+            (None, Some(_), None) => Err(refused("A token is required.")),
         }
     }
 }
@@ -115,6 +122,14 @@ impl Authenticator for TokenAuthenticator {
 /// Whether an address reaches this machine alone.
 pub fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+/// Whether a proxy says that it passed the request on for somebody else.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let is_trace = |name: &str| {
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded")
+    };
+    headers.keys().any(|name| is_trace(name.as_str()))
 }
 
 fn has_loopback_host(headers: &HeaderMap) -> bool {
@@ -135,9 +150,13 @@ fn has_loopback_host(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use inkwire_model::{Code, DocumentId};
 
     use super::*;
+
+    const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
 
     fn headers(hosts: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -158,7 +177,7 @@ mod tests {
             "demo.localhost",
         ] {
             assert!(
-                AnonymousPolicy::Loopback.permits(&headers(&[host])),
+                AnonymousPolicy::Loopback.permits(HERE, &headers(&[host])),
                 "{host}"
             );
         }
@@ -172,14 +191,39 @@ mod tests {
             "user@localhost",
         ] {
             assert!(
-                !AnonymousPolicy::Loopback.permits(&headers(&[host])),
+                !AnonymousPolicy::Loopback.permits(HERE, &headers(&[host])),
                 "{host}"
             );
         }
-        assert!(!AnonymousPolicy::Loopback.permits(&headers(&[])));
-        assert!(!AnonymousPolicy::Loopback.permits(&headers(&["localhost", "localhost"])));
-        assert!(!AnonymousPolicy::Nowhere.permits(&headers(&["localhost"])));
-        assert!(AnonymousPolicy::Anywhere.permits(&headers(&["example.org"])));
+        assert!(!AnonymousPolicy::Loopback.permits(HERE, &headers(&[])));
+        assert!(!AnonymousPolicy::Loopback.permits(HERE, &headers(&["localhost", "localhost"])));
+        assert!(!AnonymousPolicy::Nowhere.permits(HERE, &headers(&["localhost"])));
+        assert!(AnonymousPolicy::Anywhere.permits(HERE, &headers(&["example.org"])));
+    }
+
+    #[test]
+    fn a_stranger_behind_a_proxy_is_not_at_this_machine() {
+        for (name, value) in [
+            ("forwarded", "for=192.0.2.1"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "192.0.2.1"),
+            ("via", "1.1 proxy"),
+            ("x-forwarded-for", ""),
+        ] {
+            let mut headers = headers(&["localhost"]);
+            assert!(AnonymousPolicy::Loopback.permits(HERE, &headers));
+            headers.insert(name, value.parse().unwrap());
+            assert!(
+                !AnonymousPolicy::Loopback.permits(HERE, &headers),
+                "{name}: {value}"
+            );
+            assert!(AnonymousPolicy::Anywhere.permits(HERE, &headers));
+        }
+        let elsewhere = "192.0.2.1:40000".parse().unwrap();
+        let headers = headers(&["localhost"]);
+        assert!(!AnonymousPolicy::Loopback.permits(elsewhere, &headers));
+        assert!(AnonymousPolicy::Anywhere.permits(elsewhere, &headers));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The accept loop: as many connections as permitted, each a tracked task with limits on what it
 //! costs before it has said what it wants.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A place among the permitted connections, held by whatever the connection becomes.
 #[derive(Clone)]
 pub struct Slot {
+    /// Who connected: a client, or the proxy before it.
+    pub peer: SocketAddr,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
@@ -69,11 +71,12 @@ impl Acceptor {
             .acquire_owned()
             .await
             .map_err(io::Error::other)?;
-        let (stream, _peer) = listener.accept().await?;
+        let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
         Ok((
             stream,
             Slot {
+                peer,
                 _permit: Arc::new(permit),
             },
         ))

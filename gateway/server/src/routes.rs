@@ -1,6 +1,6 @@
 //! The public routes: the page, and WebSockets.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -63,7 +63,11 @@ pub fn router(gateway: Gateway) -> Router {
 
 /// `/ws`: a native session over a WebSocket.
 async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Response {
-    let (agreed, answer) = match agree(&gateway, &request) {
+    let Some(slot) = request.extensions_mut().remove::<Slot>() else {
+        let detail = "This request came on no connection of the gateway's.";
+        return Problem::of(Code::Internal, detail).into_response();
+    };
+    let (agreed, answer) = match agree(&gateway, slot.peer, &request) {
         Ok(agreement) => agreement,
         Err(problem) => return problem.into_response(),
     };
@@ -71,7 +75,6 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         let detail = "This replica has as many sessions as it takes; try another one, or later.";
         return Problem::of(Code::TooManySessions, detail).into_response();
     };
-    let slot = request.extensions_mut().remove::<Slot>();
     let upgrade = hyper::upgrade::on(&mut request);
     gateway.sessions.spawn(async move {
         // Held until the session ends.
@@ -82,7 +85,11 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
 }
 
 /// Checks the handshake, and writes the answer to it.
-fn agree(gateway: &Gateway, request: &Request) -> Result<(Agreed, Response), Problem> {
+fn agree(
+    gateway: &Gateway,
+    peer: SocketAddr,
+    request: &Request,
+) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
     let accepted =
         websocket::accept(request.method(), headers, &Encoding::SUB_PROTOCOLS).map_err(refused)?;
@@ -97,7 +104,7 @@ fn agree(gateway: &Gateway, request: &Request) -> Result<(Agreed, Response), Pro
         ));
     }
     let agreed = Agreed {
-        context: gateway.admission.context(headers).clone(),
+        context: gateway.admission.context(peer, headers).clone(),
         encoding: accepted
             .sub_protocol
             .and_then(Encoding::of_sub_protocol)

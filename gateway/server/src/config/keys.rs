@@ -90,7 +90,7 @@ keys! {
     ALLOW_ORIGIN "allow_origin" Takes::List("ORIGIN"), "",
         "Origins whose pages may connect, exactly as browsers send them, like `https://app.example.org`. Without any, only pages that this replica served itself (same host and port).";
     ALLOW_ANONYMOUS_ANYWHERE "allow_anonymous_anywhere" Takes::Switch, "false",
-        "Permits sessions without a token from everywhere, also where tokens are configured. Without it they are permitted only where there is no secret, every listener is bound to loopback and the request's Host is a loopback name.";
+        "Permits sessions without a token from everywhere, also where tokens are configured. Without it they are permitted only where there is no secret, every listener is bound to loopback, the request's Host is a loopback name and no proxy passed it on.";
     ANONYMOUS_ROLE "anonymous_role" Takes::Text("ROLE"), "writer",
         "The role of sessions without a token, in every document: `viewer`, `reviewer`, `writer` or `owner`.";
     LOG_FORMAT "log_format" Takes::Text("FORMAT"), "text",

@@ -101,6 +101,21 @@ impl Client {
 }
 
 #[tokio::test]
+async fn a_proxy_on_this_machine_lets_no_stranger_in() {
+    let forwarded = [("x-forwarded-for", "192.0.2.1".to_owned())];
+    let replica = Replica::start(&[]);
+    let mut stranger = Client::connect_with(replica.address, &forwarded).await;
+    stranger.say(json!({ "type": "hello" })).await;
+    let error = stranger.expect("error").await;
+    assert_eq!(error["code"], "unauthenticated", "{error}");
+    stranger.expect("close").await;
+
+    let replica = Replica::start(&["--allow-anonymous-anywhere"]);
+    let mut guest = Client::connect_with(replica.address, &forwarded).await;
+    assert_eq!(guest.hello().await["subject"], "anonymous");
+}
+
+#[tokio::test]
 async fn what_one_writes_the_other_reads() {
     let replica = Replica::start(&["--replica", "gw-1"]);
     let mut writer = Client::connect(replica.address).await;

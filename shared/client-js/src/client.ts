@@ -6,7 +6,7 @@ import { asHex } from './core/bytes.js';
 import { ConnectionCore, type Effect, type Token } from './core/connection.js';
 import type { DocumentCore, DocumentOptions } from './core/document.js';
 import type { ConnectionEvents, ConnectionState, DocumentEvents, DocumentState } from './core/events.js';
-import { SUB_PROTOCOL } from './core/packets.js';
+import { appendWithin, SUB_PROTOCOL } from './core/packets.js';
 import { Payload } from './core/payload.js';
 import type { Position } from './core/position.js';
 import { Emitter } from './emitter.js';
@@ -49,9 +49,17 @@ export interface SignalOptions extends AppendOptions {
   readonly position?: Position;
 }
 
-/** The entry was not taken: too much waits, the document ended, or a field is not permitted. */
+/** The entry was not taken: `code` says why. */
 export class AppendRefused extends Error {
   override readonly name = 'AppendRefused';
+
+  /**
+   * `invalid`: a field is not permitted. `too_large`: the payload is, or no message of the gateway's
+   * size carries it. `not_open`: the document ended, or is only read. `queue_full`: too much waits.
+   */
+  constructor(readonly code: 'invalid' | 'too_large' | 'not_open' | 'queue_full', message: string) {
+    super(message);
+  }
 }
 
 /** One connection to a gateway, and the way back to it. */
@@ -100,7 +108,7 @@ export class Client extends Emitter<ConnectionEvents> {
     this.#run((now) => {
       document = new Document(this.#run, (emit) =>
         this.#core.join(id, options, (name, event) => this.#events.push(() => emit(name, event)), now),
-        (core) => this.#core.leave(core), () => this.#core.payloadBytesMax);
+        (core, now) => this.#core.leave(core, now), this.#core);
     });
     return document as Document;
   }
@@ -126,7 +134,7 @@ export class Client extends Emitter<ConnectionEvents> {
   /** Leaves all documents and closes. What is not acknowledged is told as lost. */
   close(): void {
     (globalThis as { removeEventListener?: typeof removeEventListener }).removeEventListener?.('online', this.#online);
-    this.#run(() => this.#core.close());
+    this.#run((now) => this.#core.close(now));
   }
 
   /** Lets something happen in the core; does what it asks for; tells what it said. */
@@ -210,19 +218,25 @@ const CONTENT_TYPE = /^[\x20-\x7e]{1,127}$/;
 type Emit = <K extends keyof DocumentEvents>(name: K, event: DocumentEvents[K]) => void;
 type Run = (happen: (now: number) => void) => void;
 
+/** What the gateway said it takes. */
+interface Limits {
+  readonly payloadBytesMax: number;
+  readonly messageBytesMax: number;
+}
+
 /** One joined document. */
 export class Document extends Emitter<DocumentEvents> {
   readonly #run: Run;
   readonly #core: DocumentCore;
-  readonly #leave: (core: DocumentCore) => void;
-  readonly #payloadBytesMax: () => number;
+  readonly #leave: (core: DocumentCore, now: number) => void;
+  readonly #limits: Limits;
 
   /** Only {@link Client.join} makes one. */
-  constructor(run: Run, join: (emit: Emit) => DocumentCore, leave: (core: DocumentCore) => void, payloadBytesMax: () => number) {
+  constructor(run: Run, join: (emit: Emit) => DocumentCore, leave: (core: DocumentCore, now: number) => void, limits: Limits) {
     super();
     this.#run = run;
     this.#leave = leave;
-    this.#payloadBytesMax = payloadBytesMax;
+    this.#limits = limits;
     this.#core = join((name, event) => this.dispatch(name, event));
   }
 
@@ -264,22 +278,30 @@ export class Document extends Emitter<DocumentEvents> {
 
   /** Leaves for good. What is not acknowledged is told as lost. */
   leave(): void {
-    this.#run(() => this.#leave(this.#core));
+    this.#run((now) => this.#leave(this.#core, now));
   }
 
   #append(payload: Payload, options: AppendOptions, defaultType: string): number {
     const kind = options.kind ?? 'edit';
     const contentType = options.contentType ?? defaultType;
-    if (!KIND.test(kind)) throw new AppendRefused('a kind is 1 to 64 of A-Z a-z 0-9 . _ -');
-    if (!CONTENT_TYPE.test(contentType)) throw new AppendRefused('a content type is 1 to 127 printable ASCII characters');
-    if (payload.byteLength > this.#payloadBytesMax()) {
-      throw new AppendRefused(`the payload has ${payload.byteLength} bytes, the gateway takes ${this.#payloadBytesMax()}`);
+    if (!KIND.test(kind)) throw new AppendRefused('invalid', 'a kind is 1 to 64 of A-Z a-z 0-9 . _ -');
+    if (!CONTENT_TYPE.test(contentType)) throw new AppendRefused('invalid', 'a content type is 1 to 127 printable ASCII characters');
+    const { payloadBytesMax, messageBytesMax } = this.#limits;
+    if (payload.byteLength > payloadBytesMax) {
+      throw new AppendRefused('too_large', `the payload has ${payload.byteLength} bytes, the gateway takes ${payloadBytesMax}`);
+    }
+    // Under the longest number: it may be sent under any.
+    if (appendWithin(messageBytesMax, this.id, Number.MAX_SAFE_INTEGER, kind, contentType, payload) === undefined) {
+      throw new AppendRefused('too_large', `no message of ${messageBytesMax} bytes carries the payload`);
     }
     let id: number | undefined;
     this.#run((now) => {
       id = this.#core.append(kind, contentType, payload, now)?.id;
     });
-    if (id === undefined) throw new AppendRefused('the document ended, is only read, or too much waits to be sent');
+    if (id === undefined) {
+      if (!this.#core.isOpen) throw new AppendRefused('not_open', 'the document ended, or is only read');
+      throw new AppendRefused('queue_full', 'too much waits to be sent');
+    }
     return id;
   }
 }

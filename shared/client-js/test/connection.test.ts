@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Backoff, jwtExpiry } from '../src/core/index.js';
+import { Backoff, jwtExpiry, Payload } from '../src/core/index.js';
 import { at, Rig } from './support/rig.js';
 
 test('waits are drawn from 0 to a bound that doubles from 100 ms to 10 s', () => {
@@ -104,6 +104,24 @@ test('fixed credentials that are refused end it; others are asked for again', ()
   assert.equal(asked.core.state.phase, 'closed', 'but not for ever');
 });
 
+test('the end of the credentials ends the documents, and tells what waits', () => {
+  const rig = new Rig({ hasTokens: true });
+  const document = rig.join();
+  rig.core.connect(rig.now);
+  rig.core.tokenReady({ token: 'x' }, rig.now);
+  rig.settle();
+  rig.greet();
+  rig.joined(at(0));
+  rig.append(document, 'a', 'b');
+  rig.say({ type: 'error', code: 'token_expired', detail: 'it ended' });
+  rig.lose(4401);
+  assert.equal(document.state.phase, 'ended');
+  assert.equal(document.state.cause, 'token_expired');
+  assert.deepEqual(rig.told('lost').map(({ from, to, reason }) => [from, to, reason]), [[1, 2, 'ended']]);
+  assert.equal(document.append('edit', 'application/json', Payload.json('c'), rig.now), undefined);
+  assert.equal(rig.join({}, 'another').state.phase, 'ended');
+});
+
 test('credentials are renewed in place before they end', () => {
   const rig = new Rig({ hasTokens: true, canRenewTokens: true });
   rig.core.connect(rig.now);
@@ -153,8 +171,10 @@ test('a join that cannot be answered yet goes on by itself; one that is refused 
   rig.connect();
   rig.sent();
   rig.say({ type: 'error', code: 'unavailable', document: 'doc', detail: 'the log is away', after_ms: 100 });
-  rig.pass(5_000);
+  // For as long as it takes: the link is good.
+  rig.pass(600_000);
   assert.deepEqual(rig.sent(), []);
+  assert.deepEqual(rig.effects, ['open']);
   rig.joined(at(0));
   assert.equal(document.state.phase, 'joined');
 
@@ -164,6 +184,22 @@ test('a join that cannot be answered yet goes on by itself; one that is refused 
   refused.say({ type: 'error', code: 'forbidden', document: 'doc', detail: 'no role', need: 'viewer' });
   assert.equal(other.state.phase, 'ended');
   assert.equal(other.state.cause, 'forbidden');
+});
+
+test('a join that failed within the gateway is asked again; one document too many ends', () => {
+  const rig = new Rig();
+  const document = rig.join();
+  rig.connect();
+  rig.sent();
+  rig.say({ type: 'error', code: 'internal', document: 'doc', detail: 'a defect' });
+  rig.pass(2_000);
+  assert.equal(rig.sent()[0]?.['type'], 'join');
+  rig.append(document, 'a');
+  rig.say({ type: 'error', code: 'too_many_documents', document: 'doc', detail: '64' });
+  assert.equal(document.state.phase, 'ended');
+  assert.equal(document.state.cause, 'too_many_documents');
+  assert.equal(rig.told('lost').length, 1);
+  assert.equal(rig.told('error').at(-1)?.code, 'too_many_documents');
 });
 
 test('a throttled join is asked again after the time that was told', () => {

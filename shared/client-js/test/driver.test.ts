@@ -105,7 +105,7 @@ test('text and bytes travel as they are, signals too', async () => {
     assert.equal(document.signal(true, { kind: 'typing' }), true);
     await signal;
     assert.throws(() => document.append(1, { kind: 'no good' }), AppendRefused);
-    assert.throws(() => document.append('x'.repeat(70_000)), AppendRefused);
+    assert.throws(() => document.append('x'.repeat(70_000)), { name: 'AppendRefused', code: 'too_large' });
   } finally {
     client.close();
     other.close();

@@ -43,6 +43,58 @@ test('a reader has no client, and a writer may read nothing', () => {
   ]);
 });
 
+test('a document that is left and joined again hears nothing of the membership before', () => {
+  const rig = new Rig();
+  const first = rig.join();
+  rig.connect();
+  rig.leave(first);
+  const second = rig.join();
+  rig.append(second, 'x');
+  // Only after `left`: until then all is of the old membership, a late `joined` too.
+  assert.deepEqual(rig.sent().slice(1).map((p) => p['type']), ['join', 'leave']);
+  rig.say(entry(1), entry(2));
+  rig.joined(at(2));
+  rig.say(entry(3));
+  assert.deepEqual([seqs(rig), rig.sent(), second.state.position], [[], [], undefined]);
+  rig.say({ type: 'left', document: 'doc' });
+  assert.deepEqual(rig.sent(), [{ type: 'join', document: 'doc', client: second.client, receive: true }]);
+  rig.say(entry(1), entry(2), entry(3));
+  rig.joined(at(3));
+  assert.deepEqual(seqs(rig), [1, 2, 3]);
+  assert.deepEqual(rig.appends(), [[1, 'x']]);
+  assert.deepEqual(rig.effects, ['open']);
+});
+
+test('leaving while the gateway ends or refuses the document, or while the link is lost', () => {
+  const refused = new Rig();
+  const first = refused.join();
+  refused.connect();
+  refused.leave(first);
+  refused.join();
+  refused.sent();
+  refused.say({ type: 'error', code: 'throttled', document: 'doc', detail: 'the old join', after_ms: 1 });
+  assert.deepEqual(refused.sent(), []);
+  refused.say({ type: 'error', code: 'not_joined', document: 'doc', detail: 'so there is no left' });
+  assert.equal(refused.sent()[0]?.['type'], 'join');
+
+  const lost = new Rig();
+  const left = lost.join();
+  lost.connect();
+  lost.leave(left);
+  lost.join();
+  lost.reconnect();
+  assert.equal(lost.sent().at(-1)?.['type'], 'join');
+
+  const ended = new Rig();
+  const over = ended.join();
+  ended.connect();
+  ended.say({ type: 'ended', document: 'doc', code: 'revoked' });
+  ended.leave(over);
+  ended.sent();
+  ended.join();
+  assert.deepEqual(ended.sent().map((p) => p['type']), ['join']);
+});
+
 test('a repeat is not surfaced', () => {
   const rig = new Rig();
   rig.join();

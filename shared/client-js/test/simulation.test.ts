@@ -130,7 +130,7 @@ class World {
   drop(page: Page): void {
     const { session } = page;
     if (session) {
-      if (this.random() < 0.5) this.zombies.push({ session, frames: page.uplink, until: this.now + 5_000 });
+      if (this.random() < 0.5) this.zombies.push({ session, frames: page.uplink, until: this.now + 10_900 });
       else this.gateway.end(session);
     }
     page.session = undefined;

@@ -5,8 +5,8 @@ import { digestOf, Payload, shortDigest } from '../src/core/index.js';
 import type { DocumentCore, DocumentOptions } from '../src/core/index.js';
 import { at, Rig, uuid } from './support/rig.js';
 
-/** Longer than any back-off, and than the deadline of an append. */
-const QUIET_MS = 6_000;
+/** How long something sent before a `left` can land, where the gateway does not say it. */
+const LANDING_MS = 11_000;
 
 function joinedRig(options: DocumentOptions = {}): { rig: Rig; document: DocumentCore } {
   const rig = new Rig();
@@ -174,6 +174,148 @@ test('a refusal of a number that may have landed on another link leads to a new 
   rig.nack('forbidden', 1, { need: 'writer' });
   assert.equal(document.state.isRenewing, true);
   assert.deepEqual(rig.appends(), []);
+  // Whether it landed is not known yet.
+  assert.deepEqual(rig.told('nack'), []);
+  renew(rig, at(0));
+  assert.deepEqual(rig.told('nack').map(({ own, nack, isRetried }) => [own?.id, nack.code, isRetried]), [[1, 'forbidden', false]]);
+  assert.deepEqual(rig.appends(), [[1, 'b']]);
+});
+
+test('a refusal of a number whose outcome was unknown on this very link leads to a new client', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a', 'b');
+  rig.nack('unavailable', 1, { after_ms: 10 });
+  rig.pass(1_000);
+  rig.appends();
+  rig.nack('forbidden', 1, { need: 'writer' });
+  assert.equal(document.state.isRenewing, true);
+  assert.deepEqual(acked(rig), []);
+  // It had landed after all: that is what is told, and it is not written again.
+  renew(rig, at(0), row(['a'], 'client_seq'));
+  assert.deepEqual(acked(rig), [1]);
+  assert.deepEqual(rig.told('nack').filter((n) => !n.isRetried), []);
+  assert.deepEqual(rig.appends(), [[1, 'b']]);
+});
+
+test('a refusal before entries whose outcome was unknown leads to a new client, too', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a', 'b');
+  rig.nack('unavailable', 2, { after_ms: 10 });
+  rig.nack('invalid', 1, { why: 'no' });
+  assert.equal(document.state.isRenewing, true);
+});
+
+test('acknowledged entries that a failover lost are told if the document ends before they are sent again', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a', 'b', 'c');
+  for (const n of [1, 2, 3]) rig.ack(n, at(n));
+  rig.nack('gap', undefined, { expected: 2, ...row(['a']) });
+  assert.equal(document.state.unacknowledged, 2);
+  rig.say({ type: 'ended', document: 'doc', code: 'revoked' });
+  const [lost] = rig.told('lost');
+  assert.deepEqual([lost?.from, lost?.to, lost?.entries.map((own) => own.id)], [2, 3, [2, 3]]);
+
+  const other = joinedRig({ limits: { retainedMs: 0 } });
+  other.rig.append(other.document, 'a', 'b', 'c');
+  other.rig.ack(2, at(2));
+  other.rig.nack('gap', undefined, { expected: 2, ...row(['a']) });
+  assert.equal(other.document.state.isRenewing, true);
+  other.rig.say({ type: 'ended', document: 'doc', code: 'revoked' });
+  assert.deepEqual(other.rig.told('lost').map(({ from, to }) => [from, to]), [[2, 3]], 'also those that are not held');
+});
+
+test('a machine that slept for a day knows how old its entries are', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a', 'b');
+  rig.ack(1, at(1));
+  rig.appends();
+  rig.sleep(24 * 3_600_000);
+  rig.reconnect();
+  // The row is gone, and with it what would tell whether they landed.
+  rig.joined(at(0));
+  assert.deepEqual(rig.appends(), []);
+  assert.equal(document.state.isRenewing, true);
+  renew(rig, at(0));
+  assert.deepEqual(rig.told('lost').map(({ from, to, reason }) => [from, to, reason]), [[1, 2, 'row_lost']]);
+  assert.deepEqual(rig.appends(), []);
+});
+
+test('a new identity waits as long as the gateway says', () => {
+  const rig = new Rig();
+  const document = rig.join();
+  rig.core.connect(rig.now);
+  rig.settle();
+  rig.greet('alice', { landing_ms: 2_000 });
+  rig.joined(at(0));
+  rig.append(document, 'a');
+  rig.nack('client_conflict', 1, { row_client_seq: 1, row_position: at(1), digests: '01020304' });
+  rig.say({ type: 'left', document: 'doc' });
+  rig.joined(at(0), 1, '01020304');
+  rig.sent();
+  rig.pass(1_999);
+  assert.deepEqual(rig.sent(), []);
+  rig.pass(1);
+  assert.deepEqual(rig.sent(), [{ type: 'leave', document: 'doc' }]);
+});
+
+test('an entry that fits no message is refused here; what Base64 makes fit is sent so', () => {
+  const rig = new Rig();
+  const document = rig.join();
+  // Taken before anything of limits is known.
+  rig.append(document, 'first', '\u0001'.repeat(150), 'x'.repeat(2_000), 'last');
+  rig.core.connect(rig.now);
+  rig.settle();
+  rig.greet('alice', { message_bytes_max: 1_400 });
+  assert.deepEqual(rig.told('nack'), []);
+  rig.joined(at(0));
+  const appends = rig.sent().filter((p) => p['type'] === 'append');
+  assert.deepEqual(appends.map((p) => [p['client_seq'], p['payload'] ?? typeof p['base64']]), [[1, 'first'], [2, '\u0001'.repeat(150)], [3, 'last']]);
+  assert.deepEqual(rig.told('nack').map(({ own, nack, isRetried }) => [own?.id, nack, isRetried]), [
+    [3, { code: 'too_large', maxBytes: 1_400 }, false],
+  ]);
+  // As `text` each of these takes six bytes.
+  document.append('edit', 'text/plain; charset=utf-8', Payload.text('\u0001'.repeat(300)), rig.now);
+  rig.settle();
+  const last = rig.sent().find((p) => p['type'] === 'append');
+  assert.equal(last?.['client_seq'], 4);
+  assert.equal(last?.['content_type'], 'text/plain; charset=utf-8');
+  assert.equal(atob(String(last?.['base64'])), '\u0001'.repeat(300));
+});
+
+test('a link that is closed over a message too large is not closed over the same one for ever', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a', 'x'.repeat(1_000), 'b');
+  rig.effects.length = 0;
+  rig.lose(1009);
+  rig.pass(20_000, () => rig.effects.includes('open'));
+  rig.greet();
+  rig.joined(at(0), 1, digests(['a']));
+  assert.equal(document.state.isRenewing, true);
+  renew(rig, at(0), row(['a'], 'client_seq'));
+  assert.deepEqual(rig.told('nack').map(({ own, nack }) => [own?.id, nack.code]), [[2, 'too_large']]);
+  assert.deepEqual(acked(rig), [1]);
+  assert.deepEqual(rig.appends(), [[1, 'b']]);
+});
+
+test('somebody else under this identity is seen in the log, too', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a');
+  const entry = { type: 'entry', document: 'doc', seq: 1, at: 0, author: 'alice', client_seq: 1, kind: 'edit', content_type: 'application/json' };
+  rig.say({ ...entry, position: at(1), client: uuid(1), payload: 'another' });
+  assert.equal(rig.told('entry')[0]?.own, undefined);
+  assert.equal(document.state.isRenewing, true);
+
+  const other = joinedRig();
+  other.rig.say({ ...entry, position: at(1), client: uuid(1), payload: 'never sent' });
+  assert.equal(other.document.state.isRenewing, true);
+});
+
+test('a revoked append ends the document', () => {
+  const { rig, document } = joinedRig();
+  rig.append(document, 'a');
+  rig.nack('revoked', 1);
+  assert.equal(document.state.phase, 'ended');
+  assert.deepEqual(rig.told('lost').map(({ from, to }) => [from, to]), [[1, 1]]);
 });
 
 test('unknown_client: who holds everything since 1 sends it again', () => {
@@ -216,18 +358,19 @@ test('a log that ends below what is held: the range is told, the rest goes on as
 test('before a new identity writes, nothing of the old one can land any more', () => {
   const { rig, document } = joinedRig();
   rig.append(document, 'a', 'b');
-  rig.answersPings = false;
-  rig.pings();
+  rig.sent();
   rig.nack('client_conflict', 1, { row_client_seq: 1, row_position: at(1), digests: '01020304' });
   assert.equal(document.state.isRenewing, true);
-  const [barrier] = rig.pings();
-  // The gateway has not read all that was sent: time alone is not enough.
-  rig.pass(8_000);
-  assert.deepEqual(rig.sent().filter((p) => p['type'] === 'leave'), []);
-  rig.say({ type: 'pong', id: barrier });
-  rig.pass(5_000);
+  assert.deepEqual(rig.sent(), [{ type: 'leave', document: 'doc' }]);
+  // The session did not end yet: time alone is not enough.
+  rig.pass(LANDING_MS + 1_000);
   assert.deepEqual(rig.sent(), []);
-  rig.pass(1_000);
+  rig.say({ type: 'left', document: 'doc' });
+  assert.deepEqual(rig.sent(), [{ type: 'join', document: 'doc', since: at(0), client: uuid(1), receive: true }]);
+  rig.joined(at(0), 1, '01020304');
+  rig.pass(LANDING_MS - 1);
+  assert.deepEqual(rig.sent(), []);
+  rig.pass(1);
   assert.deepEqual(rig.sent(), [{ type: 'leave', document: 'doc' }]);
   rig.say({ type: 'left', document: 'doc' });
   assert.deepEqual(rig.sent(), [{ type: 'join', document: 'doc', since: at(0), client: uuid(1), receive: true }]);
@@ -330,9 +473,11 @@ test('a full queue takes nothing', () => {
   assert.equal(document.append('edit', 'application/json', Payload.json('c'), rig.now), undefined);
 });
 
-/** Walks through a renewal: the barrier, the wait, the old row, the new client. */
+/** Walks through a renewal: leaving, the wait, the old row, the new client. */
 function renew(rig: Rig, position: string, oldRow: Record<string, unknown> = {}): void {
-  rig.pass(QUIET_MS);
+  rig.say({ type: 'left', document: 'doc' });
+  rig.say({ type: 'joined', document: 'doc', position, role: 'writer', subject: 'alice', ...oldRow });
+  rig.pass(LANDING_MS);
   rig.say({ type: 'left', document: 'doc' });
   rig.say({ type: 'joined', document: 'doc', position, role: 'writer', subject: 'alice', ...oldRow });
   rig.say({ type: 'left', document: 'doc' });

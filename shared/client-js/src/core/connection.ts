@@ -7,7 +7,7 @@
 //   closed: by the application, or because the credentials cannot become valid
 
 import { Backoff } from './backoff.js';
-import { DocumentCore, earliest, isDue, type DocumentOptions, type EmitDocument, type Link } from './document.js';
+import { DocumentCore, earliest, isDue, LANDING_MS_DEFAULT, type DocumentOptions, type EmitDocument, type Link } from './document.js';
 import type { ConnectionEvents, ConnectionPhase, ConnectionState } from './events.js';
 import * as packets from './packets.js';
 import { PacketFault, parsePacket, type ServerPacket } from './packets.js';
@@ -21,6 +21,10 @@ const RETRY_MAX_MS = 10_000;
 /** Credentials are renewed this long before they end, or after 4/5 of a shorter life. */
 const RENEW_BEFORE_MS = 30_000;
 const RENEW_AGAIN_MS = 1_000;
+/** How long a `left` may take. */
+const LEAVE_TIMEOUT_MS = 60_000;
+/** Used where a gateway does not say it. */
+const MESSAGE_BYTES_MAX_DEFAULT = 2_097_152;
 
 export interface Token {
   readonly token: string;
@@ -39,7 +43,7 @@ export interface ConnectionOptions {
   readonly random: () => number;
   /** A new client id. */
   readonly drawClient: () => string;
-  /** The wall clock, in ms since 1970: only for the end of tokens. */
+  /** The wall clock, in ms since 1970: for the end of tokens, and for the age of what was sent. */
   readonly wallClock: () => number;
 }
 
@@ -64,6 +68,8 @@ export class ConnectionCore {
   readonly #emit: EmitConnection;
   readonly #retries: Backoff;
   readonly #documents = new Map<string, DocumentCore>();
+  /** Documents that were left on this link, until `left`: what is heard of them is not for the next join. */
+  readonly #leaving = new Map<string, { readonly deadline: number }>();
   #effects: Effect[] = [];
   #phase: Phase = 'idle';
   #linkNumber = 0;
@@ -71,6 +77,8 @@ export class ConnectionCore {
   #replica: string | undefined;
   #subject: string | undefined;
   #payloadBytesMax = Number.MAX_SAFE_INTEGER;
+  #messageBytesMax = MESSAGE_BYTES_MAX_DEFAULT;
+  #landingMs = LANDING_MS_DEFAULT;
   #roundTripMs: number | undefined;
   #cause: string | undefined;
   #retryAt: number | undefined;
@@ -80,7 +88,6 @@ export class ConnectionCore {
   #pingAt: number | undefined;
   #pings = 0;
   #pinged: { id: number; at: number } | undefined;
-  #barriers = new Map<number, (now: number) => void>();
   #renewAt: number | undefined;
   #isRenewing = false;
   #refusals = 0;
@@ -108,6 +115,11 @@ export class ConnectionCore {
     return this.#payloadBytesMax;
   }
 
+  /** The largest message that the gateway takes. */
+  get messageBytesMax(): number {
+    return this.#messageBytesMax;
+  }
+
   takeEffects(): Effect[] {
     const effects = this.#effects;
     this.#effects = [];
@@ -124,17 +136,18 @@ export class ConnectionCore {
   join(id: string, options: DocumentOptions, emit: EmitDocument, now: number): DocumentCore {
     if (this.#documents.has(id)) throw new Error(`the document ${id} is joined already`);
     const document = new DocumentCore(id, options, emit, {
-      random: this.#options.random, client: this.#options.drawClient,
+      random: this.#options.random, client: this.#options.drawClient, wallClock: this.#options.wallClock,
     });
     this.#documents.set(id, document);
-    if (this.#phase === 'connected' && this.#subject !== undefined) document.linkUp(this.#link(), this.#subject, now);
+    if (this.#phase === 'closed') document.end(this.#cause ?? 'closed');
+    else if (!this.#leaving.has(id)) this.#linkUp(document, now);
     return document;
   }
 
-  leave(document: DocumentCore): void {
+  leave(document: DocumentCore, now: number): void {
     if (this.#documents.get(document.id) !== document) return;
     this.#documents.delete(document.id);
-    document.close();
+    if (document.close()) this.#leaving.set(document.id, { deadline: now + LEAVE_TIMEOUT_MS });
   }
 
   revoke(document: string, subject: string): void {
@@ -157,9 +170,9 @@ export class ConnectionCore {
     this.#retryAt = now;
   }
 
-  close(): void {
+  close(now: number): void {
+    for (const document of [...this.#documents.values()]) this.leave(document, now);
     if (this.#phase === 'closed') return;
-    for (const document of [...this.#documents.values()]) this.leave(document);
     this.#shut('closed');
   }
 
@@ -221,10 +234,21 @@ export class ConnectionCore {
           if (isRefusal && this.#phase === 'connected' && this.#options.canRenewTokens) this.#renewAt = now + RENEW_AGAIN_MS;
           return this.#emit('error', { code: packet.code, detail: packet.detail });
         }
-        break;
+        return this.#heard(packet, packet.document, now);
       default:
+        return this.#heard(packet, packet.document, now);
     }
-    this.#documents.get(packet.document ?? '')?.receive(packet, now);
+  }
+
+  /** A packet of a document. */
+  #heard(packet: ServerPacket, document: string, now: number): void {
+    if (!this.#leaving.has(document)) return this.#documents.get(document)?.receive(packet, now);
+    // It belongs to the membership of before, up to the answer to its `leave`.
+    const isOver = packet.type === 'left' || (packet.type === 'error' && packet.code === 'not_joined');
+    if (!isOver) return;
+    this.#leaving.delete(document);
+    const next = this.#documents.get(document);
+    if (next) this.#linkUp(next, now);
   }
 
   nextDeadline(): number | undefined {
@@ -232,6 +256,7 @@ export class ConnectionCore {
     if (this.#phase === 'connected') {
       moments.push(this.#pingAt, this.#pinged && this.#pinged.at + PONG_TIMEOUT_MS, this.#isRenewing ? undefined : this.#renewAt);
     }
+    for (const { deadline } of this.#leaving.values()) moments.push(deadline);
     for (const document of this.#documents.values()) moments.push(document.nextDeadline());
     return earliest(moments);
   }
@@ -246,6 +271,9 @@ export class ConnectionCore {
         this.#isRenewing = true;
         this.#effects.push({ do: 'fetch_token' });
       }
+    }
+    for (const [document, { deadline }] of this.#leaving) {
+      if (deadline <= now) return this.#distrust(`${document}: the leave was not answered`, now);
     }
     for (const document of [...this.#documents.values()]) document.tick(now);
   }
@@ -279,28 +307,28 @@ export class ConnectionCore {
     this.#replica = packet.replica;
     this.#subject = packet.subject;
     this.#payloadBytesMax = packet.payloadBytesMax;
+    this.#messageBytesMax = packet.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT;
+    this.#landingMs = packet.landingMs ?? LANDING_MS_DEFAULT;
     // Half of what is asked for: timers of pages in the background come late.
     this.#pingEveryMs = Math.min(this.#options.pingIntervalMs ?? 10_000, packet.heartbeatMs / 2 || Infinity);
     this.#linkNumber += 1;
     this.#ping(now);
-    const link = this.#link();
-    for (const document of [...this.#documents.values()]) document.linkUp(link, packet.subject, now);
+    for (const document of [...this.#documents.values()]) this.#linkUp(document, now);
     this.#tell();
+  }
+
+  #linkUp(document: DocumentCore, now: number): void {
+    if (this.#phase === 'connected' && this.#subject !== undefined) document.linkUp(this.#link(), this.#subject, now);
   }
 
   #link(): Link {
     const number = this.#linkNumber;
     const isUp = (): boolean => this.#linkNumber === number && this.#phase === 'connected';
     return {
-      number,
+      messageBytesMax: this.#messageBytesMax,
+      landingMs: this.#landingMs,
       send: (text) => {
         if (isUp()) this.#send(text);
-      },
-      barrier: (passed) => {
-        if (!isUp()) return;
-        this.#pings += 1;
-        this.#barriers.set(this.#pings, passed);
-        this.#send(packets.ping(this.#pings));
       },
       distrust: (why, now) => {
         if (isUp()) this.#distrust(why, now);
@@ -322,9 +350,6 @@ export class ConnectionCore {
       this.#pinged = undefined;
       this.#tell();
     }
-    const passed = this.#barriers.get(id);
-    this.#barriers.delete(id);
-    passed?.(now);
   }
 
   #linkEnded(code: number, reason: string, now: number): void {
@@ -334,12 +359,23 @@ export class ConnectionCore {
       this.#token = undefined;
       if (!this.#options.canRenewTokens || this.#refusals >= 3) {
         this.#emit('error', { code: 'unauthenticated', detail: 'the gateway refused the credentials' });
-        return this.#shut(cause);
+        return this.#shut(cause, 'is closed');
       }
     }
     // 1002, 1007 and 1009 speak of a defect: the same again would fail again at once.
+    if (code === 1009) this.#giveUpLargest();
     const isDefect = code === 1002 || code === 1007 || code === 1009;
     this.#loseLink(cause, now, isDefect ? RETRY_MAX_MS : undefined, 'is closed');
+  }
+
+  /** A message was too large, and which one is not said: the largest entry without an answer. */
+  #giveUpLargest(): void {
+    let largest: DocumentCore | undefined;
+    for (const document of this.#documents.values()) {
+      const bytes = document.largestUnderWay;
+      if (bytes !== undefined && bytes > (largest?.largestUnderWay ?? -1)) largest = document;
+    }
+    largest?.giveUpLargest();
   }
 
   #distrust(why: string, now: number): void {
@@ -355,7 +391,7 @@ export class ConnectionCore {
     this.#cause = cause;
     this.#openDeadline = this.#pingAt = undefined;
     this.#pinged = undefined;
-    this.#barriers.clear();
+    this.#leaving.clear();
     this.#retryAt = now + (awayMs ?? this.#retries.next());
     this.#effects = this.#effects.filter((effect) => effect.do !== 'send');
     if (hasLink && !link) this.#effects.push({ do: 'drop', code: 4000 });
@@ -363,15 +399,15 @@ export class ConnectionCore {
     this.#tell();
   }
 
-  #shut(cause: string): void {
+  #shut(cause: string, link?: 'is closed'): void {
     const hasLink = this.#phase === 'opening' || this.#phase === 'greeting' || this.#phase === 'connected';
-    const wasConnected = this.#phase === 'connected';
     this.#phase = 'closed';
     this.#cause = cause;
     this.#retryAt = this.#openDeadline = this.#pingAt = this.#renewAt = undefined;
     this.#pinged = undefined;
-    if (hasLink) this.#effects.push({ do: 'drop', code: 1000 });
-    if (wasConnected) for (const document of this.#documents.values()) document.linkDown(this.#connectedAt);
+    this.#leaving.clear();
+    if (hasLink && !link) this.#effects.push({ do: 'drop', code: 1000 });
+    for (const document of [...this.#documents.values()]) document.end(cause);
     this.#tell();
   }
 

@@ -7,7 +7,7 @@
 //                                         └─ ended ─► ended
 //
 // A new identity is taken in three steps: wait until nothing of the old one can land any more
-// (quiesce), ask the log for its last word on it (settle), go on under the new one (adopt).
+// (quiesce: leave, and wait), ask the log for its last word on it (settle), go on under the new one (adopt).
 
 import { Backoff } from './backoff.js';
 import type { DocumentEvents, DocumentPhase, DocumentState, RewriteLost } from './events.js';
@@ -19,11 +19,11 @@ import { digestOf } from './digest.js';
 import type { ClientRow } from './row.js';
 import { Writer, WRITER_LIMITS, type LostRange, type OwnEntry, type Verdict, type WriterLimits } from './writer.js';
 
-/** Every append carries a deadline of 5 s at the log; the rest is for the clocks' rounding. */
-const NOTHING_LANDS_AFTER_MS = 5_500;
 /** No answer at all for this long: the link is not trusted any more. */
 const ANSWER_TIMEOUT_MS = 20_000;
 const JOIN_TIMEOUT_MS = 60_000;
+/** Used before a gateway said it. */
+export const LANDING_MS_DEFAULT = 11_000;
 
 export interface DocumentOptions {
   /** Whether entries are wanted (default true). */
@@ -40,20 +40,29 @@ export interface DocumentOptions {
 
 /** What the document may do to the connection. */
 export interface Link {
-  /** Which link this is: another number after every reconnect. */
-  readonly number: number;
+  /** The largest message that the gateway takes. */
+  readonly messageBytesMax: number;
+  /** How long after the end of a session something sent in it can still land in the log. */
+  readonly landingMs: number;
   send(text: string): void;
-  /** Calls back when everything sent before was read by the gateway. */
-  barrier(passed: (now: number) => void): void;
   /** The link is not to be trusted: drop it and come back. */
   distrust(why: string, now: number): void;
+}
+
+/** What is drawn and read from outside. */
+export interface Sources {
+  readonly random: () => number;
+  /** A new client id. */
+  readonly client: () => string;
+  /** The wall clock: it goes on while a machine sleeps. */
+  readonly wallClock: () => number;
 }
 
 export type EmitDocument = <K extends keyof DocumentEvents>(name: K, event: DocumentEvents[K]) => void;
 
 interface Renewal {
   step: 'quiesce' | 'settle' | 'adopt';
-  /** Nothing of the old identity lands after this moment; unknown until the gateway read everything. */
+  /** Nothing of the old identity lands after this moment; unknown until its session ended. */
   quietAt: number | undefined;
 }
 
@@ -67,6 +76,9 @@ export class DocumentCore {
   readonly #pauses: Backoff;
   #link: Link | undefined;
   #phase: DocumentPhase | 'leaving' | 'closed' = 'offline';
+  /** Whether the gateway may have this document among the session's: only `left` or a refusal says no. */
+  #isMember = false;
+  #landingMs = LANDING_MS_DEFAULT;
   #position: Position | undefined;
   #role: Role | undefined;
   #cause: string | undefined;
@@ -77,15 +89,15 @@ export class DocumentCore {
   #answerDeadline: number | undefined;
   #told: DocumentState | undefined;
 
-  constructor(id: string, options: DocumentOptions, emit: EmitDocument, draw: { random: () => number; client: () => string }) {
+  constructor(id: string, options: DocumentOptions, emit: EmitDocument, sources: Sources) {
     this.id = id;
     this.#receive = options.receive ?? true;
     this.#verify = options.verify ?? true;
     this.#rewriteLost = options.rewriteLost;
     this.#position = options.since;
     this.#emit = emit;
-    this.#pauses = new Backoff(draw.random);
-    if (options.write ?? true) this.#writer = new Writer(draw.client, { ...WRITER_LIMITS, ...options.limits });
+    this.#pauses = new Backoff(sources.random);
+    if (options.write ?? true) this.#writer = new Writer(sources.client, sources.wallClock, { ...WRITER_LIMITS, ...options.limits });
   }
 
   get state(): DocumentState {
@@ -104,9 +116,14 @@ export class DocumentCore {
     return this.#writer?.client;
   }
 
+  /** Whether anything may be written: the document did not end, and is not only read. */
+  get isOpen(): boolean {
+    return this.#writer !== undefined && this.#phase !== 'closed' && this.#phase !== 'ended';
+  }
+
   /** Takes an entry. It is sent now or later; `undefined` if the queue is full or nothing may be written. */
   append(kind: string, contentType: string, payload: Payload, now: number): OwnEntry | undefined {
-    if (!this.#writer || this.#phase === 'closed' || this.#phase === 'ended') return undefined;
+    if (!this.#writer || !this.isOpen) return undefined;
     const own = this.#writer.append(kind, contentType, payload);
     this.pump(now);
     return own;
@@ -123,6 +140,7 @@ export class DocumentCore {
 
   linkUp(link: Link, subject: string, now: number): void {
     this.#link = link;
+    this.#landingMs = link.landingMs;
     const lost = this.#writer?.signIn(subject);
     if (lost) {
       this.#renewal = undefined;
@@ -133,19 +151,42 @@ export class DocumentCore {
 
   linkDown(now: number): void {
     this.#link = undefined;
+    this.#isMember = false;
     this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
     this.#writer?.linkLost();
-    if (this.#renewal) this.#renewal.quietAt ??= now + NOTHING_LANDS_AFTER_MS;
+    if (this.#renewal) this.#renewal.quietAt ??= now + this.#landingMs;
     if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#phase = 'offline';
     this.#tell();
   }
 
-  /** Leaves for good. What is not acknowledged is told as lost. */
-  close(): void {
-    if (this.#phase === 'closed') return;
-    if (this.#phase === 'joined' || this.#phase === 'joining') this.#link?.send(packets.leave(this.id));
+  /**
+   * Leaves for good. What is not acknowledged is told as lost. Returns whether a `left` is to come:
+   * until then all that is heard of the document belongs to this membership.
+   */
+  close(): boolean {
+    if (this.#phase === 'closed') return false;
+    const isMember = this.#isMember && this.#link !== undefined;
+    if (isMember && this.#phase !== 'leaving') this.#link?.send(packets.leave(this.id));
     this.#phase = 'closed';
     this.#abandon();
+    return isMember;
+  }
+
+  /** The connection is over: nothing more is written or read here. */
+  end(cause: string): void {
+    this.#link = undefined;
+    if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#ended(cause);
+  }
+
+  /** The size of the largest entry that was sent and has no answer. */
+  get largestUnderWay(): number | undefined {
+    return this.#writer?.largestUnderWay?.bytes;
+  }
+
+  /** The gateway closed the link over a message too large: the largest one is not sent again. */
+  giveUpLargest(): void {
+    const largest = this.#writer?.largestUnderWay;
+    if (largest) this.#writer?.giveUp(largest.clientSeq, { code: 'too_large', maxBytes: undefined });
   }
 
   receive(packet: ServerPacket, now: number): void {
@@ -154,7 +195,7 @@ export class DocumentCore {
       case 'joined':
         return this.#joined(packet, now);
       case 'left':
-        if (this.#phase === 'leaving') this.#join(now);
+        if (this.#phase === 'leaving') this.#left(now);
         return;
       case 'entry':
         return this.#entry(packet.entry, now);
@@ -170,6 +211,7 @@ export class DocumentCore {
       case 'nack':
         return this.#nack(packet.clientSeq, packet.nack, now);
       case 'ended':
+        this.#isMember = false;
         return this.#ended(packet.code);
       case 'access_changed':
         return this.#emit('access', { subject: packet.subject, action: packet.action, position: packet.position });
@@ -212,11 +254,11 @@ export class DocumentCore {
     const writer = this.#writer;
     if (!link || !writer || this.#phase !== 'joined' || this.#renewal || now < this.#pausedUntil) return this.#tell();
     this.#pausedUntil = 0;
-    const due = writer.due(now, link.number);
-    for (const { clientSeq, entry } of due) {
-      link.send(packets.append(this.id, clientSeq, entry.kind, entry.contentType, entry.payload));
-    }
-    if (due.length > 0) this.#answerDeadline ??= now + ANSWER_TIMEOUT_MS;
+    const { messages, tooLarge } = writer.due(now, (clientSeq, entry) =>
+      packets.appendWithin(link.messageBytesMax, this.id, clientSeq, entry.kind, entry.contentType, entry.payload));
+    for (const message of messages) link.send(message);
+    if (messages.length > 0) this.#answerDeadline ??= now + ANSWER_TIMEOUT_MS;
+    if (tooLarge !== undefined) return this.#refused(tooLarge, { code: 'too_large', maxBytes: link.messageBytesMax }, now);
     this.#tell();
   }
 
@@ -225,6 +267,7 @@ export class DocumentCore {
   #join(now: number): void {
     if (!this.#link) return;
     this.#phase = 'joining';
+    this.#isMember = true;
     this.#cause = undefined;
     this.#joinDeadline = now + JOIN_TIMEOUT_MS;
     this.#answerDeadline = undefined;
@@ -240,6 +283,13 @@ export class DocumentCore {
     this.#answerDeadline = undefined;
     this.#link?.send(packets.leave(this.id));
     this.#tell();
+  }
+
+  /** The session of before is over for this document. */
+  #left(now: number): void {
+    this.#isMember = false;
+    if (this.#renewal) this.#renewal.quietAt ??= now + this.#landingMs;
+    this.#join(now);
   }
 
   #joined(packet: Extract<ServerPacket, { type: 'joined' }>, now: number): void {
@@ -269,12 +319,15 @@ export class DocumentCore {
     if (!writer) return;
     switch (this.#renewal?.step) {
       case undefined:
-        return this.#heed(writer.rewind(row, now, this.#rewrite), now);
+        this.#heed(writer.rewind(row, now, this.#rewrite), now);
+        if (writer.mustRenew) this.#renew(now);
+        return;
       case 'quiesce':
         return;
       case 'settle': {
-        const { landed, lost } = writer.settle(row, now);
+        const { landed, lost, refused } = writer.settle(row, now);
         for (const own of landed) this.#emit('ack', { own, position: row?.position });
+        for (const { own, nack } of refused) this.#emit('nack', { own, nack, isRetried: false });
         for (const range of lost) this.#emit('lost', range);
         this.#renewal = { step: 'adopt', quietAt: undefined };
         return this.#rejoin(now);
@@ -287,14 +340,14 @@ export class DocumentCore {
 
   readonly #rewrite = (own: OwnEntry): Payload | undefined => this.#rewriteLost?.(own, this.#position);
 
-  /** Somebody else writes as this client, or the log lost more than is held. */
-  #renew(): void {
+  /**
+   * Somebody else writes as this client, the log lost more than is held, or a number that may be taken
+   * was refused. What is under way ends with the membership; reading goes on in the next one.
+   */
+  #renew(now: number): void {
     if (this.#renewal) return;
-    const renewal: Renewal = { step: 'quiesce', quietAt: undefined };
-    this.#renewal = renewal;
-    this.#answerDeadline = undefined;
-    this.#link?.barrier((now) => (renewal.quietAt ??= now + NOTHING_LANDS_AFTER_MS));
-    this.#tell();
+    this.#renewal = { step: 'quiesce', quietAt: undefined };
+    this.#rejoin(now);
   }
 
   #reset(packet: Extract<ServerPacket, { type: 'reset' }>, now: number): void {
@@ -329,7 +382,10 @@ export class DocumentCore {
       }
     }
     this.#position = entry.position;
-    this.#emit('entry', { ...entry, own: this.#writer?.recognise(entry)?.id });
+    const own = this.#writer?.recognise(entry);
+    this.#emit('entry', { ...entry, own: own === 'foreign' ? undefined : own?.id });
+    // Before `joined` the row says the same.
+    if (own === 'foreign' && this.#phase === 'joined') this.#renew(now);
     this.#tell();
   }
 
@@ -363,7 +419,9 @@ export class DocumentCore {
       case 'throttled':
       case 'unavailable':
       case 'log_full':
-        if (clientSeq !== undefined) this.#heed(writer.retreat(clientSeq), now);
+        // One call carries many entries, and its outcome is unknown for all of them.
+        if (clientSeq !== undefined && nack.code === 'unavailable') writer.doubt(clientSeq);
+        if (clientSeq !== undefined && writer.isSent(clientSeq)) this.#heed(writer.retreat(clientSeq), now);
         this.#pausedUntil = now + Math.max('afterMs' in nack ? nack.afterMs : 1_000, 1) + this.#pauses.next();
         break;
       case 'revoked':
@@ -371,20 +429,24 @@ export class DocumentCore {
         return this.#ended('revoked');
       case 'forbidden':
       case 'too_large':
-      case 'invalid': {
-        if (clientSeq === undefined || !this.#link) break;
-        const refused = writer.refuse(clientSeq, this.#link.number);
-        this.#emit('nack', { own: refused?.entry, nack, isRetried: false });
-        if (refused) this.#heed(refused.verdict, now);
-        return this.pump(now);
-      }
+      case 'invalid':
+        if (clientSeq === undefined) return this.#emit('nack', { own, nack, isRetried: false });
+        return writer.isSent(clientSeq) ? this.#refused(clientSeq, nack, now) : undefined;
     }
     this.#emit('nack', { own, nack, isRetried: true });
     this.pump(now);
   }
 
+  /** Refused for good. The application hears it once it is sure that the entry is not in the log. */
+  #refused(clientSeq: number, nack: Nack, now: number): void {
+    const refused = this.#writer?.refuse(clientSeq, nack);
+    if (refused?.verdict === 'continue') this.#emit('nack', { own: refused.entry, nack, isRetried: false });
+    if (refused) this.#heed(refused.verdict, now);
+    this.pump(now);
+  }
+
   #heed(verdict: Verdict, now: number): void {
-    if (verdict === 'new_client') this.#renew();
+    if (verdict === 'new_client') this.#renew(now);
     else if (verdict === 'rejoin') this.#rejoin(now);
   }
 
@@ -393,6 +455,7 @@ export class DocumentCore {
   #ended(code: string): void {
     this.#phase = 'ended';
     this.#cause = code;
+    this.#role = undefined;
     this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
     this.#abandon();
   }
@@ -408,22 +471,24 @@ export class DocumentCore {
     this.#emit('error', { code: packet.code, detail: packet.detail });
     if (this.#phase !== 'joining') {
       const isGone = packet.code === 'not_joined' && (this.#phase === 'joined' || this.#phase === 'leaving');
-      if (isGone) this.#join(now);
+      if (isGone) this.#left(now);
       return;
     }
     switch (packet.code) {
       case 'unavailable':
-        // The join goes on by itself once the log can be reached.
-        this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+        // The join goes on by itself once the log can be reached; whether the link lives, pings tell.
+        this.#joinDeadline = undefined;
         return;
       case 'throttled':
-      case 'too_many_documents':
+      case 'internal':
+        this.#isMember = false;
         this.#joinDeadline = undefined;
         this.#rejoinAt = now + Math.max(packet.afterMs ?? 1_000, 1) + this.#pauses.next();
         return;
       case 'already_joined':
         return this.#rejoin(now);
       default:
+        this.#isMember = false;
         this.#ended(packet.code);
     }
   }

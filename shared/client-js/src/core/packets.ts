@@ -1,5 +1,6 @@
 // The packets of `inkwire.v1.json`. What comes in is checked here, once; nobody checks it again.
 
+import { utf8 } from './bytes.js';
 import { memberText } from './members.js';
 import { Payload } from './payload.js';
 import { formatPosition, parsePosition, type Position } from './position.js';
@@ -61,6 +62,8 @@ export type ServerPacket =
       readonly subject: string;
       readonly heartbeatMs: number;
       readonly payloadBytesMax: number;
+      readonly messageBytesMax: number | undefined;
+      readonly landingMs: number | undefined;
     }
   | { readonly type: 'authenticated'; readonly expiresAt: number | undefined }
   | {
@@ -133,8 +136,28 @@ export function leave(document: string): string {
 }
 
 export function append(document: string, clientSeq: number, kind: string, contentType: string, payload: Payload): string {
+  return appendWith(payload.member(), document, clientSeq, kind, contentType);
+}
+
+/** The `append` in a form of at most `bytesMax`; `undefined` if it has none. */
+export function appendWithin(
+  bytesMax: number, document: string, clientSeq: number, kind: string, contentType: string, payload: Payload,
+): string | undefined {
+  const plain = append(document, clientSeq, kind, contentType, payload);
+  if (isWithin(bytesMax, plain)) return plain;
+  // Escapes take up to six bytes for one, Base64 four for three. The bytes of the payload are the same.
+  const base64 = appendWith(payload.memberAsBase64(), document, clientSeq, kind, contentType);
+  return isWithin(bytesMax, base64) ? base64 : undefined;
+}
+
+function appendWith(member: string, document: string, clientSeq: number, kind: string, contentType: string): string {
   const head = JSON.stringify({ type: 'append', document, client_seq: clientSeq, kind, content_type: contentType });
-  return `${head.slice(0, -1)},${payload.member()}}`;
+  return `${head.slice(0, -1)},${member}}`;
+}
+
+function isWithin(bytesMax: number, text: string): boolean {
+  // A unit of UTF-16 has at most three bytes: most texts need not be encoded to be measured.
+  return text.length * 3 <= bytesMax || (text.length <= bytesMax && utf8(text).length <= bytesMax);
 }
 
 export function signal(document: string, kind: string, contentType: string, payload: Payload, position: Position | undefined): string {
@@ -170,6 +193,8 @@ export function parsePacket(text: string): ServerPacket {
         subject: fields.text('subject'),
         heartbeatMs: fields.number('heartbeat_ms'),
         payloadBytesMax: fields.number('payload_bytes_max'),
+        messageBytesMax: fields.optionalNumber('message_bytes_max'),
+        landingMs: fields.optionalNumber('landing_ms'),
       };
     case 'authenticated':
       return { type, expiresAt: fields.optionalNumber('expires_at') };

@@ -41,6 +41,11 @@ export class Payload {
     return `"${this.#field}":${value}`;
   }
 
+  /** The same bytes in the form that never has escapes. */
+  memberAsBase64(): string {
+    return `"base64":"${asBase64(this.asBytes())}"`;
+  }
+
   asBytes(): Uint8Array {
     this.#bytes ??= this.#field === 'base64' ? fromBase64(this.#source) : utf8(this.#source);
     return this.#bytes;

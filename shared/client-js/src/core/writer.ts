@@ -9,7 +9,7 @@
 // Nothing here sends: `due` says what goes out, the document puts it on the link.
 
 import { digestOf, shortDigest } from './digest.js';
-import type { Entry } from './packets.js';
+import type { Entry, Nack } from './packets.js';
 import type { Payload } from './payload.js';
 import { ROW_DIGESTS_MAX, rowDigest, type ClientRow } from './row.js';
 
@@ -29,6 +29,12 @@ export const WRITER_LIMITS: WriterLimits = {
   queueEntriesMax: 100_000,
   queueBytesMax: 64 * 1024 * 1024,
 };
+
+/** A moment by both clocks: the first never jumps, but it may stand still while a machine sleeps. */
+interface Moment {
+  readonly elapsed: number;
+  readonly unix: number;
+}
 
 /** A row outlives its last use by 24 h; an hour of it is left for clocks and queues. */
 const ROW_TRUSTED_MS = 23 * 3_600_000;
@@ -70,6 +76,16 @@ export type Verdict =
   | 'rejoin'
   | 'new_client';
 
+/** What became of an old identity's entries. */
+export interface Settled {
+  readonly landed: OwnEntry[];
+  readonly lost: LostRange[];
+  readonly refused: { readonly own: OwnEntry; readonly nack: Nack }[];
+}
+
+/** The message that carries an entry under a number; `undefined` if it is larger than the gateway takes. */
+export type Encode = (clientSeq: number, entry: OwnEntry) => string | undefined;
+
 /** May give an entry of the lost tail another wording before it is sent again. */
 export type Rewrite = (entry: OwnEntry) => Payload | undefined;
 
@@ -81,9 +97,11 @@ interface Held {
   number: number;
   /** Every wording that was ever sent under this number, but the present one. */
   earlier: Payload[];
-  firstSentAt: number | undefined;
-  /** The link on which it was first sent. */
-  firstSentOn: number | undefined;
+  firstSentAt: Moment | undefined;
+  /** It was sent, and whether it landed is not known: its number is taken until the log says so. */
+  isUnsettled: boolean;
+  /** Refused for good while its number may be taken: the application hears it once that is settled. */
+  refused: Nack | undefined;
   acknowledgedAt: number | undefined;
 }
 
@@ -98,12 +116,15 @@ export class Writer {
   #ids = 0;
   #retainedBytes = 0;
   #queuedBytes = 0;
-  #lastUseAt = 0;
+  #lastUseAt: Moment;
   readonly #limits: WriterLimits;
   readonly #drawClient: () => string;
+  readonly #wallClock: () => number;
 
-  constructor(drawClient: () => string, limits: WriterLimits = WRITER_LIMITS) {
+  constructor(drawClient: () => string, wallClock: () => number, limits: WriterLimits = WRITER_LIMITS) {
     this.#drawClient = drawClient;
+    this.#wallClock = wallClock;
+    this.#lastUseAt = { elapsed: 0, unix: 0 };
     this.#client = drawClient();
     this.#limits = limits;
   }
@@ -112,9 +133,14 @@ export class Writer {
     return this.#client;
   }
 
-  /** How many entries are not acknowledged yet. */
+  /** How many held entries are not known to be in the log. */
   get unacknowledged(): number {
-    return this.#next - 1 - Math.min(this.#acknowledged, this.#next - 1);
+    return this.#next - Math.min(Math.max(this.#acknowledged + 1, this.#firstHeld), this.#next);
+  }
+
+  /** Whether a refusal waits to be settled: only a new client is sure. */
+  get mustRenew(): boolean {
+    return this.#held.some((entry) => entry.refused !== undefined);
   }
 
   /** Whether entries are on the link without an answer. */
@@ -131,7 +157,7 @@ export class Writer {
     this.#ids += 1;
     const entry: Held = {
       id: this.#ids, kind, contentType, payload, number: this.#next,
-      earlier: [], firstSentAt: undefined, firstSentOn: undefined, acknowledgedAt: undefined,
+      earlier: [], firstSentAt: undefined, isUnsettled: false, refused: undefined, acknowledgedAt: undefined,
     };
     this.#next += 1;
     this.#held.push(entry);
@@ -143,21 +169,39 @@ export class Writer {
     return this.#at(clientSeq);
   }
 
-  /** What may be sent now, in order. It counts as sent. */
-  due(now: number, link: number): { readonly clientSeq: number; readonly entry: OwnEntry }[] {
+  /**
+   * What may be sent now, in order, as `encode` gives it. It counts as sent. It ends before an entry
+   * that has no encoding, since no message may be so large.
+   */
+  due(now: number, encode: Encode): { readonly messages: string[]; readonly tooLarge: number | undefined } {
     const until = Math.min(this.#next - 1, this.#acknowledged + ROW_DIGESTS_MAX);
-    const due: { clientSeq: number; entry: OwnEntry }[] = [];
+    const messages: string[] = [];
+    let tooLarge: number | undefined;
     while (this.#sent < until) {
       const entry = this.#at(this.#sent + 1);
       if (!entry) break;
+      const message = encode(entry.number, entry);
+      if (message === undefined) {
+        tooLarge = entry.number;
+        break;
+      }
       this.#sent += 1;
-      entry.firstSentAt ??= now;
-      entry.firstSentOn ??= link;
-      due.push({ clientSeq: this.#sent, entry });
+      entry.firstSentAt ??= this.#moment(now);
+      messages.push(message);
     }
-    if (due.length > 0) this.#lastUseAt = now;
+    if (messages.length > 0) this.#lastUseAt = this.#moment(now);
     this.#highestSent = Math.max(this.#highestSent, this.#sent);
-    return due;
+    return { messages, tooLarge };
+  }
+
+  /** The largest entry that was sent and has no answer yet. */
+  get largestUnderWay(): { readonly clientSeq: number; readonly bytes: number } | undefined {
+    let largest: { clientSeq: number; bytes: number } | undefined;
+    for (let number = this.#acknowledged + 1; number <= this.#sent; number += 1) {
+      const bytes = this.#at(number)?.payload.byteLength ?? 0;
+      if (!largest || bytes > largest.bytes) largest = { clientSeq: number, bytes };
+    }
+    return largest;
   }
 
   /** The log holds everything up to `clientSeq`: numbers are contiguous. Returns what is news. */
@@ -169,7 +213,7 @@ export class Writer {
       if (entry && this.#markAcknowledged(entry, now)) news.push(entry);
     }
     this.#acknowledged = Math.max(this.#acknowledged, through);
-    this.#lastUseAt = now;
+    this.#lastUseAt = this.#moment(now);
     this.retain(now);
     return news;
   }
@@ -196,7 +240,16 @@ export class Writer {
 
   /** The link is gone: what was sent on it and not acknowledged is unknown. */
   linkLost(): void {
+    this.doubt(this.#acknowledged + 1);
     this.#sent = Math.min(this.#sent, this.#acknowledged);
+  }
+
+  /** What was sent from this number on may be in the log or not. */
+  doubt(from: number): void {
+    for (let number = from; number <= this.#sent; number += 1) {
+      const entry = this.#at(number);
+      if (entry) entry.isUnsettled = true;
+    }
   }
 
   /** Who is signed in. Another user is another client: nothing held goes out under the new name. */
@@ -207,10 +260,13 @@ export class Writer {
     return this.abandon('subject_changed');
   }
 
-  /** Gives up everything that is not acknowledged, and takes a new identity. */
+  /**
+   * Gives up everything that is not known to be in the log, and takes a new identity. That includes
+   * what was acknowledged and then lost by a failover.
+   */
   abandon(reason: LostReason): LostRange | undefined {
-    const entries = this.#held.filter((entry) => entry.acknowledgedAt === undefined);
-    const lost = entries.length > 0 ? this.#range(entries[0]?.number ?? 1, this.#next - 1, reason) : undefined;
+    const from = this.#acknowledged + 1;
+    const lost = from < this.#next ? this.#range(from, this.#next - 1, reason) : undefined;
     this.#takeNewClient([]);
     return lost;
   }
@@ -223,7 +279,7 @@ export class Writer {
     if (!row) return this.#rewindUnknown(now, rewrite);
     if (row.clientSeq > this.#highestSent) return 'new_client';
     if (!this.#agreesWith(row)) return 'new_client';
-    if (row.clientSeq + 1 < this.#firstHeld) return 'new_client';
+    if (row.clientSeq + 1 < this.#firstHeld) return this.#isNotHeldAfter(row.clientSeq);
     this.#goBackTo(row.clientSeq, rewrite);
     return 'continue';
   }
@@ -238,7 +294,7 @@ export class Writer {
     }
     if (expected === 1) return this.rewind(undefined, now, rewrite);
     if (expected > this.#highestSent + 1) return 'new_client';
-    if (expected < this.#firstHeld) return 'new_client';
+    if (expected < this.#firstHeld) return this.#isNotHeldAfter(expected - 1);
     this.#goBackTo(expected - 1, rewrite);
     this.#sent = expected - 1;
     return 'continue';
@@ -257,17 +313,22 @@ export class Writer {
     return 'continue';
   }
 
+  /** Whether an answer to this number is news: what goes out again anyhow needs none. */
+  isSent(clientSeq: number): boolean {
+    return clientSeq <= this.#sent;
+  }
+
   /**
-   * A refusal for good. The number is free again unless the entry may have landed before, on another
-   * link; then only a new client is sure.
+   * A refusal for good. The number is free again unless this entry, or one after it, may have landed
+   * before; then only a new client is sure, and `settle` tells what became of it.
    */
-  refuse(clientSeq: number, link: number): { readonly entry: OwnEntry; readonly verdict: Verdict } | undefined {
+  refuse(clientSeq: number, nack: Nack): { readonly entry: OwnEntry; readonly verdict: Verdict } | undefined {
     const entry = this.#at(clientSeq);
-    if (!entry || entry.acknowledgedAt !== undefined) return undefined;
+    if (!entry) return undefined;
     this.retreat(clientSeq);
-    if (entry.firstSentOn !== link) {
-      entry.firstSentAt = undefined;
-      this.#drop(entry);
+    const isOpen = this.#held.some((e) => e.number >= clientSeq && (e.isUnsettled || e.acknowledgedAt !== undefined));
+    if (isOpen) {
+      entry.refused = nack;
       return { entry, verdict: 'new_client' };
     }
     this.#drop(entry);
@@ -276,7 +337,7 @@ export class Writer {
         // Whatever was sent under the old number was dropped unheard behind the refused one.
         later.number -= 1;
         later.earlier = [];
-        later.firstSentAt = later.firstSentOn = undefined;
+        later.firstSentAt = undefined;
       }
     }
     this.#next -= 1;
@@ -284,25 +345,37 @@ export class Writer {
     return { entry, verdict: 'continue' };
   }
 
-  /** An entry of the log: if it is this writer's, its wording counts. Returns the own entry. */
-  recognise(entry: Entry): OwnEntry | undefined {
+  /** It is known to be too large for the gateway: it does not go out again. */
+  giveUp(clientSeq: number, nack: Nack): void {
+    const entry = this.#at(clientSeq);
+    if (!entry) return;
+    entry.refused = nack;
+    entry.isUnsettled = true;
+  }
+
+  /**
+   * An entry of the log: if it is this writer's, its wording counts. Returns the own entry, or that
+   * somebody else writes under this identity.
+   */
+  recognise(entry: Entry): OwnEntry | 'foreign' | undefined {
     if (entry.client !== this.#client || entry.author !== this.#subject) return undefined;
+    if (entry.clientSeq > this.#highestSent) return 'foreign';
     const own = this.#at(entry.clientSeq);
     if (!own) return undefined;
-    const isOwn = this.#adopt(own, shortDigest(digestOf({ ...entry, payload: entry.payload.asBytes() })));
-    return isOwn ? own : undefined;
+    return this.#adopt(own, shortDigest(digestOf({ ...entry, payload: entry.payload.asBytes() }))) ? own : 'foreign';
   }
 
   /**
    * Nothing of the old identity can land any more, and `row` is its last word. What the log does not
-   * hold goes on under a new client; told are what turned out to be in the log, and what is lost.
+   * hold goes on under a new client; told are what turned out to be in the log, what is lost, and what
+   * was refused before and is not in the log.
    */
-  settle(row: ClientRow | undefined, now: number): { readonly landed: OwnEntry[]; readonly lost: LostRange[] } {
+  settle(row: ClientRow | undefined, now: number): Settled {
     const lost: LostRange[] = [];
     const last = row?.clientSeq ?? 0;
     const isForeign = row !== undefined && (last > this.#highestSent || !this.#agreesWith(row));
     const known = Math.min(this.#highestSent, this.#next - 1);
-    const isExpired = row === undefined && known > 0 && now - this.#lastUseAt >= ROW_TRUSTED_MS;
+    const isExpired = row === undefined && known > 0 && this.#age(this.#lastUseAt, now) >= ROW_TRUSTED_MS;
     const firstHeld = this.#firstHeld;
     if (last < Math.min(firstHeld - 1, known)) {
       lost.push(this.#range(last + 1, Math.min(firstHeld - 1, known), row ? 'not_held' : 'row_lost'));
@@ -310,6 +383,7 @@ export class Writer {
     const kept: Held[] = [];
     const landed: Held[] = [];
     const unknown: Held[] = [];
+    const refused: { own: OwnEntry; nack: Nack }[] = [];
     for (const entry of this.#held) {
       switch (this.#fate(entry, row, isForeign, now, isExpired)) {
         case 'landed':
@@ -319,18 +393,19 @@ export class Writer {
           unknown.push(entry);
           break;
         case 'missing':
-          kept.push(entry);
+          if (entry.refused) refused.push({ own: entry, nack: entry.refused });
+          else kept.push(entry);
       }
     }
     for (const entry of unknown) lost.push(this.#range(entry.number, entry.number, 'row_lost'));
     this.#takeNewClient(kept);
-    return { landed, lost: joinRanges(lost) };
+    return { landed, lost: joinRanges(lost), refused };
   }
 
   #fate(entry: Held, row: ClientRow | undefined, isForeign: boolean, now: number, isExpired: boolean): 'landed' | 'missing' | 'unknown' {
     if (entry.firstSentAt === undefined) return 'missing';
     if (!row) {
-      if (isExpired || now - entry.firstSentAt >= ROW_TRUSTED_MS) return 'unknown';
+      if (isExpired || this.#age(entry.firstSentAt, now) >= ROW_TRUSTED_MS) return 'unknown';
       return 'missing';
     }
     if (entry.number > row.clientSeq) return 'missing';
@@ -345,11 +420,27 @@ export class Writer {
       this.#sent = 0;
       return 'continue';
     }
-    if (this.#firstHeld > 1) return 'new_client';
-    const isOld = this.#held.some((e) => e.firstSentAt !== undefined && now - e.firstSentAt >= ROW_TRUSTED_MS);
-    if (isOld) return 'new_client';
+    if (this.#firstHeld > 1) return this.#isNotHeldAfter(0);
+    const isOld = this.#held.some((e) => e.firstSentAt !== undefined && this.#age(e.firstSentAt, now) >= ROW_TRUSTED_MS);
+    if (isOld) return this.#isNotHeldAfter(0);
     this.#goBackTo(0, rewrite);
     return 'continue';
+  }
+
+  /** The log ends at `last` for this client, and what follows is not all held, or too old. */
+  #isNotHeldAfter(last: number): Verdict {
+    this.#acknowledged = Math.min(this.#acknowledged, last);
+    this.#sent = Math.min(this.#sent, last);
+    return 'new_client';
+  }
+
+  /** How long ago that was, by the clock that says more. */
+  #age(then: Moment, now: number): number {
+    return Math.max(now - then.elapsed, this.#wallClock() - then.unix);
+  }
+
+  #moment(now: number): Moment {
+    return { elapsed: now, unix: this.#wallClock() };
   }
 
   /** The log ends at `last` for this client: send from there, and again what has no answer. */
@@ -357,6 +448,9 @@ export class Writer {
     this.#acknowledged = Math.min(this.#acknowledged, last);
     // What the log holds without an acknowledgement is sent again too: the resend settles it.
     this.#sent = this.#acknowledged;
+    for (const entry of this.#held) {
+      if (entry.number > last && entry.number <= this.#highestSent) entry.isUnsettled = true;
+    }
     if (!rewrite) return;
     for (const entry of this.#held) {
       if (entry.number <= last || entry.number > this.#highestSent) continue;
@@ -430,7 +524,8 @@ export class Writer {
     kept.forEach((entry, index) => {
       entry.number = index + 1;
       entry.earlier = [];
-      entry.firstSentAt = entry.firstSentOn = undefined;
+      entry.firstSentAt = entry.refused = undefined;
+      entry.isUnsettled = false;
       if (entry.acknowledgedAt === undefined) this.#queuedBytes += entry.payload.byteLength;
       else this.#retainedBytes += entry.payload.byteLength;
     });

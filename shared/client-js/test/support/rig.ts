@@ -20,13 +20,15 @@ export class Rig {
   readonly core: ConnectionCore;
   readonly effects: string[] = [];
   clients = 0;
+  /** How far the wall clock is ahead of the other one. */
+  slept = 0;
   /** Whether pings are answered by themselves. */
   answersPings = true;
 
   constructor(options: Partial<ConnectionOptions> = {}) {
     this.core = new ConnectionCore(
       {
-        hasTokens: false, canRenewTokens: false, random: () => 0.5, wallClock: () => 1_000_000 + this.now,
+        hasTokens: false, canRenewTokens: false, random: () => 0.5, wallClock: () => 1_000_000 + this.now + this.slept,
         drawClient: () => uuid((this.clients += 1)), ...options,
       },
       (name, event) => this.connectionEvents.push([name, event]),
@@ -49,9 +51,19 @@ export class Rig {
     this.greet(subject);
   }
 
-  greet(subject = 'alice'): void {
+  greet(subject = 'alice', more: Json = {}): void {
     this.core.linkOpened(this.now);
-    this.say({ type: 'welcome', session: 's', replica: 'r', subject, heartbeat_ms: 30_000, payload_bytes_max: 65_536 });
+    this.say({ type: 'welcome', session: 's', replica: 'r', subject, heartbeat_ms: 30_000, payload_bytes_max: 65_536, ...more });
+  }
+
+  /** The machine sleeps: only the wall clock goes on. */
+  sleep(ms: number): void {
+    this.slept += ms;
+  }
+
+  leave(document: DocumentCore): void {
+    this.core.leave(document, this.now);
+    this.settle();
   }
 
   say(...packets: Json[]): void {

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Command,
     document::{DocumentConfig, DocumentEvent},
-    mailbox::{Letter, Mailbox},
+    mailbox::{AnnouncementLimits, Letter, Mailbox},
     shard::Shard,
 };
 
@@ -28,6 +28,8 @@ pub struct HubConfig {
     pub commands_max: usize,
     /// Announcements that may wait for one shard; beyond, its documents compare heads.
     pub announcements_max: usize,
+    /// Bytes of payload in them.
+    pub announcements_bytes_max: usize,
     /// How often the heads of followed documents are compared (C6).
     pub head_interval: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for HubConfig {
             shards: 0,
             commands_max: 4_096,
             announcements_max: 65_536,
+            announcements_bytes_max: 64 << 20,
             head_interval: Duration::from_secs(15),
         }
     }
@@ -49,6 +52,7 @@ impl Default for HubConfig {
 pub struct Hub {
     commands: Arc<[mpsc::Sender<(DocumentId, Command)>]>,
     bus: Arc<dyn Bus>,
+    failed: CancellationToken,
 }
 
 /// The hub has stopped.
@@ -69,14 +73,17 @@ impl Hub {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let mailboxes: Vec<_> = (0..count)
-            .map(|_| Arc::new(Mailbox::new(config.announcements_max)))
-            .collect();
+        let limits = AnnouncementLimits {
+            letters_max: config.announcements_max,
+            bytes_max: config.announcements_bytes_max,
+        };
+        let mailboxes: Vec<_> = (0..count).map(|_| Arc::new(Mailbox::new(limits))).collect();
         let bus = make_bus(Arc::new(Router {
             mailboxes: mailboxes.clone().into(),
         }));
         let document = Arc::new(config.document);
         let tickets = Arc::new(AtomicU64::new(1));
+        let failed = CancellationToken::new();
         let start = |mailbox| {
             let (sender, receiver) = mpsc::channel(config.commands_max);
             let shard = Shard::new(
@@ -88,11 +95,22 @@ impl Hub {
                 receiver,
                 stop.clone(),
             );
-            tasks.spawn(shard.run());
+            let alarm = Alarm {
+                stop: stop.clone(),
+                failed: failed.clone(),
+            };
+            tasks.spawn(async move {
+                let _alarm = alarm;
+                shard.run().await;
+            });
             sender
         };
         let commands = mailboxes.into_iter().map(start).collect();
-        Self { commands, bus }
+        Self {
+            commands,
+            bus,
+            failed,
+        }
     }
 
     /// Hands over a command; waits while the document's shard has too many.
@@ -105,9 +123,29 @@ impl Hub {
             .map_err(|_| Stopped)
     }
 
+    /// Cancelled when a shard ended although nobody asked it to: a defect, after which this replica
+    /// cannot serve its documents.
+    pub fn failed(&self) -> &CancellationToken {
+        &self.failed
+    }
+
     /// Whether the bus can be reached now.
     pub fn is_available(&self) -> bool {
         self.bus.is_available()
+    }
+}
+
+/// Tells that the task that holds it ended, by a panic too.
+struct Alarm {
+    stop: CancellationToken,
+    failed: CancellationToken,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.failed.cancel();
+        }
     }
 }
 

@@ -27,33 +27,44 @@ pub(crate) struct Mailbox {
     // Held for a push or a swap; never across an await.
     letters: Mutex<Letters>,
     arrived: Notify,
-    announcements_max: usize,
+    limits: AnnouncementLimits,
+}
+
+/// How many announcements may wait, and how many bytes of payload in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AnnouncementLimits {
+    pub(crate) letters_max: usize,
+    pub(crate) bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Letters {
     queue: VecDeque<Letter>,
     announcements: usize,
+    bytes: usize,
     lagged: bool,
 }
 
 impl Mailbox {
-    pub(crate) fn new(announcements_max: usize) -> Self {
+    pub(crate) fn new(limits: AnnouncementLimits) -> Self {
         Self {
             letters: Mutex::default(),
             arrived: Notify::new(),
-            announcements_max,
+            limits,
         }
     }
 
     pub(crate) fn push(&self, letter: Letter) {
         let mut letters = self.lock();
-        if letter.is_announcement() {
-            if letters.announcements >= self.announcements_max {
+        if let Some(bytes) = letter.announced_bytes() {
+            let is_over = letters.announcements >= self.limits.letters_max
+                || letters.bytes + bytes > self.limits.bytes_max;
+            if is_over {
                 letters.lagged = true;
                 return;
             }
             letters.announcements += 1;
+            letters.bytes += bytes;
         }
         let was_empty = letters.queue.is_empty();
         letters.queue.push_back(letter);
@@ -73,6 +84,7 @@ impl Mailbox {
         let mut letters = self.lock();
         std::mem::swap(&mut letters.queue, batch);
         letters.announcements = 0;
+        letters.bytes = 0;
         if std::mem::take(&mut letters.lagged) {
             batch.push_back(Letter::Lagged);
         }
@@ -85,11 +97,15 @@ impl Mailbox {
 }
 
 impl Letter {
-    fn is_announcement(&self) -> bool {
-        matches!(
-            self,
-            Self::To(_, DocumentEvent::Heard(_) | DocumentEvent::Signal(_))
-        )
+    /// The bytes of payload in an announcement; `None` for an answer.
+    fn announced_bytes(&self) -> Option<usize> {
+        match self {
+            Self::To(_, DocumentEvent::Heard(entries)) => {
+                Some(entries.iter().map(|entry| entry.payload.len()).sum())
+            }
+            Self::To(_, DocumentEvent::Signal(signal)) => Some(signal.payload.len()),
+            Self::To(..) | Self::Lagged => None,
+        }
     }
 }
 
@@ -99,7 +115,10 @@ mod tests {
 
     #[test]
     fn announcements_over_the_limit_become_a_lag_and_answers_never_do() {
-        let mailbox = Mailbox::new(2);
+        let mailbox = Mailbox::new(AnnouncementLimits {
+            letters_max: 2,
+            bytes_max: 1 << 20,
+        });
         let document = DocumentId::parse("d").unwrap();
         for _ in 0..3 {
             mailbox.push(Letter::To(

@@ -104,6 +104,10 @@ impl<W: Wire> Outbox<W> {
         if priority == Priority::Signal && !queue.fits(bytes.len(), self.limits.halved()) {
             return false;
         }
+        if !queue.fits(bytes.len(), self.limits) && !queue.blocked {
+            // Not slow until the socket says so: this batch was not flushed yet.
+            self.write_locked(&mut queue);
+        }
         if !queue.fits(bytes.len(), self.limits) {
             queue.drop_signals();
         }
@@ -391,6 +395,21 @@ mod tests {
         );
         assert!(outbox.is_finished());
         assert!(!message(&outbox, "y"));
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_limit_is_written_before_anybody_is_called_slow() {
+        let outbox = outbox(OutboxLimits {
+            messages_max: 100,
+            bytes_max: 10,
+        });
+        *outbox.wire().budget.lock().unwrap() = 1_000;
+        for _ in 0..5 {
+            message(&outbox, "12345678");
+        }
+        assert_eq!(outbox.closing(), None);
+        outbox.flush();
+        assert_eq!(outbox.wire().taken.lock().unwrap().len(), 40);
     }
 
     #[test]

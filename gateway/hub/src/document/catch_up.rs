@@ -13,6 +13,7 @@ use inkwire_model::{Code, Entry};
 use super::{
     Document, Effects, Reading, Subscription,
     member::{Member, Phase},
+    order::Seen,
     recent::Recent,
 };
 use crate::{Carried, Delivery, Join, MemberKey};
@@ -38,6 +39,9 @@ impl<M> Document<M> {
             phase: Phase::Waiting,
             from: since.map_or(ReadFrom::Start, ReadFrom::After),
             has_joined: false,
+            outdated: false,
+            revoked_at: None,
+            acknowledged_since: None,
             told_waiting: false,
             gate: super::gate::Gate::default(),
         });
@@ -59,7 +63,7 @@ impl<M> Document<M> {
 
     /// Reads for all who wait, one read for those who begin at the same place.
     pub(super) fn ask_for_pages(&mut self, now: Instant, fx: &mut impl Effects<M>) {
-        if self.restoring || self.timers.pages.is_some() {
+        if self.is_restoring() || self.repair.is_some() || self.timers.pages.is_some() {
             return;
         }
         if self.subscription != Subscription::Confirmed {
@@ -115,6 +119,7 @@ impl<M> Document<M> {
     /// A page came for members that catch up.
     pub(super) fn caught_up(
         &mut self,
+        seen: Seen,
         from: ReadFrom,
         members: Vec<(MemberKey, usize)>,
         result: Result<LogPage, Unavailable>,
@@ -142,7 +147,7 @@ impl<M> Document<M> {
             .iter()
             .map(|entry| Arc::new(Carried::new(entry.clone())))
             .collect();
-        self.learn(&page, &entries, now, fx);
+        self.learn(&page, &entries, seen, now, fx);
         for (key, asker) in members {
             let standing = page.standings.get(asker).cloned().unwrap_or_default();
             self.give_page(key, from, &page, &entries, &standing, now, fx);
@@ -154,6 +159,7 @@ impl<M> Document<M> {
         &mut self,
         page: &LogPage,
         entries: &CarriedEntries,
+        seen: Seen,
         now: Instant,
         fx: &mut impl Effects<M>,
     ) {
@@ -162,11 +168,16 @@ impl<M> Document<M> {
                 self.access.note(entry);
             }
             self.recent = Some(Recent::starting_at(page.head));
-            let heard = std::mem::take(&mut self.heard);
+            let heard = self.take_heard();
             let later = heard
                 .into_iter()
                 .filter(|entry| entry.position.seq > page.head.seq);
             self.heard(later.collect(), now, fx);
+            let may_have_missed = self.compare_when_warm || self.repair_again;
+            if may_have_missed {
+                (self.compare_when_warm, self.repair_again) = (false, false);
+                self.compare_head(true, fx);
+            }
             return;
         };
         for carried in entries {
@@ -180,7 +191,7 @@ impl<M> Document<M> {
                 self.deliver(carried.clone(), now, fx);
             }
         }
-        self.expect(page.head, now);
+        self.saw_head(page.head, seen, false, now, fx);
     }
 
     #[expect(
@@ -201,19 +212,34 @@ impl<M> Document<M> {
         let Some(member) = self.members.find(key) else {
             return;
         };
-        if standing.revoked {
+        if std::mem::take(&mut member.outdated) {
+            member.phase = Phase::Waiting;
+            return;
+        }
+        // A page is as old as its head; what came to the order since is newer than its standing.
+        let was_revoked_since = member
+            .revoked_at
+            .take()
+            .is_some_and(|seq| seq > page.head.seq);
+        if standing.revoked || was_revoked_since {
             fx.deliver(&member.to, id, &Delivery::Ended(Code::Revoked));
             self.members.remove(key);
             return;
         }
         member.told_waiting = false;
+        if member.receive && !fx.has_room(&member.to) {
+            // Other documents of its session came first; the page is read again when there is room.
+            self.wait_for_room(key, now);
+            return;
+        }
         let row = standing.row.as_ref();
         match (page.continuity, from, &page.snapshot) {
             (Continuity::Broken(cause), _, snapshot) => {
                 let snapshot = snapshot.as_ref();
+                let position = page.after;
                 let reset = Delivery::Reset {
                     cause,
-                    position: page.after,
+                    position,
                     row,
                     snapshot,
                 };
@@ -230,34 +256,51 @@ impl<M> Document<M> {
             }
             member.from = ReadFrom::After(page.end());
             if !page.is_last() {
-                member.phase = Phase::Full;
-                self.timers.room.get_or_insert(now);
+                self.read_on(key, now, fx);
                 return;
             }
         }
-        let bridge = self
+        let end = page.end();
+        let last = self.recent.as_ref().map(Recent::last);
+        let meets = self
             .recent
             .as_ref()
-            .and_then(|recent| recent.after(page.end()));
-        if member.receive && bridge.is_none() {
-            // The live order stands elsewhere: it is being repaired, or ran away meanwhile.
-            member.phase = Phase::Full;
-            self.timers
-                .room
-                .get_or_insert(now + Duration::from_millis(self.config.room_ms));
+            .is_some_and(|recent| recent.after(end).is_some());
+        if member.receive && !meets {
+            if last.is_some_and(|last| end.seq > last.seq) {
+                // The announcements of what it has read are on their way, or about to be missed.
+                self.wait_for_room(key, now);
+            } else {
+                // The order ran away meanwhile, or is being repaired.
+                member.phase = Phase::Waiting;
+            }
             return;
         }
         member.phase = Phase::Live;
         member.has_joined = true;
         member.gate.reopen();
-        let position = if member.receive {
-            page.end()
-        } else {
-            page.head
-        };
+        let position = if member.receive { end } else { page.head };
         fx.deliver(&member.to, id, &Delivery::Joined { position, row });
+        let bridge = self.recent.as_ref().and_then(|recent| recent.after(end));
         for carried in bridge.into_iter().flatten().filter(|_| member.receive) {
             fx.deliver(&member.to, id, &Delivery::Entry(carried));
+        }
+    }
+
+    /// There is more to read: at once, if the member has room.
+    fn read_on(&mut self, key: MemberKey, now: Instant, fx: &mut impl Effects<M>) {
+        match self.members.find(key) {
+            Some(member) if fx.has_room(&member.to) => member.phase = Phase::Waiting,
+            Some(_) => self.wait_for_room(key, now),
+            None => {}
+        }
+    }
+
+    fn wait_for_room(&mut self, key: MemberKey, now: Instant) {
+        if let Some(member) = self.members.find(key) {
+            member.phase = Phase::Full;
+            let room = now + Duration::from_millis(self.config.room_ms);
+            self.timers.room.get_or_insert(room);
         }
     }
 

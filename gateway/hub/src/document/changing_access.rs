@@ -87,9 +87,18 @@ impl<M> Document<M> {
             .and_then(|standing| standing.row.as_ref());
         let last: ClientSeq = row.map_or(0, |row| row.client_seq);
         let is_revoked = last % 2 == 1;
-        if is_revoked == (request.action == AccessAction::Revoke) {
-            let position = row.map_or(page.head, |row| row.position);
-            return self.access_changed(&request, Ok(position), fx);
+        // A change that is there already is appended again: as a duplicate it waits for the replicas
+        // that confirm it, which the first attempt may not have got.
+        let is_there = is_revoked == (request.action == AccessAction::Revoke);
+        if is_there && last == 0 {
+            return self.access_changed(&request, Ok(page.head), fx);
+        }
+        let client_seq = if is_there { last } else { last + 1 };
+        let known = is_there
+            .then(|| self.access.entry(&request.subject, last))
+            .flatten();
+        if let Some(entry) = known.map(|known| NewEntry::clone_of(known)) {
+            return self.append_access(request, entry, fx);
         }
         let payload = AccessPayload {
             subject: request.subject.to_string(),
@@ -106,25 +115,32 @@ impl<M> Document<M> {
             at: fx.unix_ms(),
             author,
             client,
-            client_seq: last + 1,
+            client_seq,
             kind: request.action.kind(),
             content_type: ContentType::default(),
             payload: Bytes::from(payload),
             traceparent: None,
         };
+        self.append_access(request, entry, fx);
+    }
+
+    fn append_access(&mut self, request: AccessRequest, entry: NewEntry, fx: &mut impl Effects<M>) {
         let ticket = fx.ticket();
-        self.appends.insert(ticket, Appending::Access(request));
+        self.appends
+            .insert(ticket, Appending::Access(request, entry.clone()));
+        let document = self.id.clone();
         fx.append(Append {
-            unconfirmed: false,
             ticket,
-            document: self.id.clone(),
+            document,
             entries: vec![entry],
+            unconfirmed: false,
         });
     }
 
     pub(super) fn access_appended(
         &mut self,
         mut request: AccessRequest,
+        entry: NewEntry,
         result: Result<Vec<AppendOutcome>, Unavailable>,
         now: Instant,
         fx: &mut impl Effects<M>,
@@ -132,8 +148,15 @@ impl<M> Document<M> {
         let outcome = result.ok().and_then(|outcomes| outcomes.into_iter().next());
         match outcome {
             Some(AppendOutcome::Appended(position) | AppendOutcome::Duplicate(position)) => {
-                self.remember(position, now, fx);
+                self.note_acknowledged(entry, position);
+                self.remember(position, true, now, fx);
                 self.access_changed(&request, Ok(position), fx);
+            }
+            // Another owner made the very change that is asked for, and waited for it.
+            Some(AppendOutcome::Refused(Refusal::ClientConflict { row }))
+                if AccessAction::of(row.client_seq) == request.action =>
+            {
+                self.access_changed(&request, Ok(row.position), fx);
             }
             Some(AppendOutcome::Refused(
                 Refusal::Gap { .. } | Refusal::ClientConflict { .. } | Refusal::UnknownClient,

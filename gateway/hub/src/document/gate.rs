@@ -12,6 +12,9 @@
 
 use inkwire_model::ClientSeq;
 
+/// Closures remembered at most; without an older one a refusal may be told twice, which is harmless.
+const SWALLOWED_MAX: usize = 64;
+
 /// Tells the order in which entries of a member went to the log and gates shut.
 pub(super) type Sent = u64;
 
@@ -50,7 +53,8 @@ impl Gate {
         self.clock
     }
 
-    /// The answer for a sent entry came. True if a refusal of it is news to the sender.
+    /// The answer for a sent entry came. True if it is news to the sender; otherwise the sender was
+    /// told meanwhile where it stands, and sends again.
     pub(super) fn answered(&mut self, number: ClientSeq, sent: Sent) -> bool {
         let news = !self
             .swallowed
@@ -95,6 +99,9 @@ impl Gate {
     fn swallow_from(&mut self, number: ClientSeq) {
         if self.under_way > 0 {
             self.swallowed.retain(|(from, _)| *from < number);
+            if self.swallowed.len() == SWALLOWED_MAX {
+                self.swallowed.remove(0);
+            }
             self.swallowed.push((number, self.clock));
         }
     }

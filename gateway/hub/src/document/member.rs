@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use inkwire_bus::{Asker, ReadFrom};
-use inkwire_model::{ClientId, Subject};
+use inkwire_model::{ClientId, ClientSeq, Seq, Subject};
 use slab::Slab;
 
 use super::gate::Gate;
@@ -39,6 +39,12 @@ pub(super) struct Member<M> {
     pub(super) from: ReadFrom,
     /// It had a `joined` before, so that whatever it sends now will be sent again.
     pub(super) has_joined: bool,
+    /// The page that it waits for may be of a history that is none any more: it asks again.
+    pub(super) outdated: bool,
+    /// Its subject was revoked by this entry, which came to the live order while it was catching up.
+    pub(super) revoked_at: Option<Seq>,
+    /// The highest number acknowledged to it since its row was last asked for.
+    pub(super) acknowledged_since: Option<ClientSeq>,
     /// It was told that the log cannot be reached.
     pub(super) told_waiting: bool,
     pub(super) gate: Gate,

@@ -28,6 +28,7 @@ mod gate;
 mod member;
 mod order;
 mod recent;
+mod restoring_access;
 mod timers;
 mod writing;
 
@@ -41,7 +42,7 @@ use std::{
 };
 
 use inkwire_bus::{AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable};
-use inkwire_model::{DocumentId, Entry, NewEntry, Seq, Subject};
+use inkwire_model::{DocumentId, Entry, NewEntry, Seq};
 
 pub use effects::Effects;
 
@@ -51,7 +52,7 @@ use self::{
     changing_access::AccessRequest,
     gate::Sent,
     member::Members,
-    order::Comparison,
+    order::{Comparison, Seen},
     recent::Recent,
     timers::Timers,
 };
@@ -66,6 +67,7 @@ pub struct DocumentConfig {
     pub askers_max: usize,
     /// Announcements kept while the log is read; beyond, the log is read again.
     pub heard_max: usize,
+    pub heard_bytes_max: usize,
     /// Entries of one member on their way to the log.
     pub under_way_max: usize,
     /// Pause after the bus was unavailable, also told to clients.
@@ -88,6 +90,7 @@ impl Default for DocumentConfig {
             },
             askers_max: 256,
             heard_max: 4_096,
+            heard_bytes_max: 4 << 20,
             under_way_max: inkwire_model::ROW_DIGESTS_MAX,
             retry_ms: 500,
             announcement_ms: 250,
@@ -123,9 +126,9 @@ enum Reading {
 /// What an append was for.
 enum Appending {
     Entries(Vec<OnItsWay>),
-    /// Changes of access that a fork lost.
-    Restoring,
-    Access(AccessRequest),
+    /// Changes of access that the log may have lost.
+    Restoring(Vec<NewEntry>),
+    Access(AccessRequest, NewEntry),
 }
 
 /// A member's entry on its way to the log.
@@ -145,6 +148,9 @@ pub struct Document<M> {
     recent: Option<Recent>,
     /// Heard while the order could not take them.
     heard: VecDeque<Arc<Entry>>,
+    heard_bytes: usize,
+    /// Announcements may have been lost before there was an order to compare.
+    compare_when_warm: bool,
     /// The read that repairs the order, once it is asked for.
     repair: Option<Ticket>,
     /// Another repair is due after this one.
@@ -154,7 +160,7 @@ pub struct Document<M> {
     expected: Option<Seq>,
 
     members: Members<M>,
-    reads: HashMap<Ticket, (Look, Reading)>,
+    reads: HashMap<Ticket, (Seen, Reading)>,
 
     outgoing: Vec<(OnItsWay, NewEntry)>,
     appends: HashMap<Ticket, Appending>,
@@ -166,8 +172,8 @@ pub struct Document<M> {
     look: Look,
 
     access: KnownAccess,
-    /// Lost changes of access are being appended again; members wait.
-    restoring: bool,
+    /// Calls under way that append lost changes of access again; members wait for them.
+    restoring: usize,
 
     timers: Timers,
 }
@@ -180,6 +186,8 @@ impl<M> Document<M> {
             subscription: Subscription::None,
             recent: None,
             heard: VecDeque::new(),
+            heard_bytes: 0,
+            compare_when_warm: false,
             repair: None,
             repair_again: false,
             comparison: Comparison::default(),
@@ -193,7 +201,7 @@ impl<M> Document<M> {
             rows_wanted: false,
             look: 0,
             access: KnownAccess::default(),
-            restoring: false,
+            restoring: 0,
             timers: Timers::default(),
         }
     }
@@ -296,13 +304,13 @@ impl<M> Document<M> {
         now: Instant,
         fx: &mut impl Effects<M>,
     ) {
-        let Some((look, reading)) = self.reads.remove(&ticket) else {
+        let Some((seen, reading)) = self.reads.remove(&ticket) else {
             return;
         };
         match reading {
-            Reading::Repair => self.repaired(look, result, now, fx),
-            Reading::Page { from, members } => self.caught_up(from, members, result, now, fx),
-            Reading::Rows { members } => self.tell_rows(members, result, now, fx),
+            Reading::Repair => self.repaired(seen, result, now, fx),
+            Reading::Page { from, members } => self.caught_up(seen, from, members, result, now, fx),
+            Reading::Rows { members } => self.tell_rows(seen, members, result, now, fx),
             Reading::Access(request) => self.access_read(request, result, fx),
         }
     }
@@ -318,7 +326,11 @@ impl<M> Document<M> {
     ) -> Ticket {
         let ticket = fx.ticket();
         self.look += 1;
-        self.reads.insert(ticket, (self.look, reading));
+        let seen = Seen {
+            look: self.look,
+            last: self.last(),
+        };
+        self.reads.insert(ticket, (seen, reading));
         fx.read(Read {
             ticket,
             document: self.id.clone(),
@@ -335,25 +347,6 @@ impl<M> Document<M> {
 
     fn last(&self) -> Option<inkwire_model::Position> {
         self.recent.as_ref().map(Recent::last)
-    }
-
-    /// A subject's joins of this document end (C10).
-    fn end_access_of(&mut self, subject: &Subject, fx: &mut impl Effects<M>) {
-        let theirs: Vec<_> = self
-            .members
-            .iter()
-            .filter(|m| m.subject == *subject)
-            .map(|m| m.key)
-            .collect();
-        for key in theirs {
-            if let Some(member) = self.members.remove(key) {
-                fx.deliver(
-                    &member.to,
-                    &self.id,
-                    &Delivery::Ended(inkwire_model::Code::Revoked),
-                );
-            }
-        }
     }
 }
 

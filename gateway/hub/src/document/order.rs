@@ -1,18 +1,27 @@
 //! The live order: nothing is delivered that does not extend what was delivered last (C5, C6).
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{Append, Continuity, LogPage, ReadFrom, Unavailable};
-use inkwire_model::{AccessAction, Entry, Position};
+use inkwire_bus::{Continuity, LogPage, ReadFrom, Unavailable};
+use inkwire_model::{Entry, Position};
 
 use super::{
-    Appending, Document, Effects, Reading, Subscription, acknowledged::Look, member::Phase,
-    recent::Recent, timers::Timers,
+    Document, Effects, Reading, Subscription, acknowledged::Look, member::Phase, recent::Recent,
+    timers::Timers,
 };
 use crate::{Carried, Delivery};
+
+/// When something looked at the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) look: Look,
+    /// Where the order stood then.
+    pub(super) last: Option<Position>,
+}
 
 /// Head comparisons that are under way, taken together.
 #[derive(Debug, Default)]
@@ -42,7 +51,10 @@ impl<M> Document<M> {
     /// Compares the log's head with what was delivered last; `urgent` where announcements may have
     /// been lost.
     pub fn compare_head(&mut self, urgent: bool, fx: &mut impl Effects<M>) {
-        let Some(last) = self.last() else { return };
+        let Some(last) = self.last() else {
+            self.compare_when_warm |= urgent;
+            return;
+        };
         self.look += 1;
         if self.comparison.under_way == 0 {
             self.comparison = Comparison {
@@ -58,28 +70,34 @@ impl<M> Document<M> {
 
     pub(super) fn head(&mut self, head: Option<Position>, now: Instant, fx: &mut impl Effects<M>) {
         let Comparison {
-            look,
-            last: last_then,
-            urgent,
-            ..
+            look, last, urgent, ..
         } = self.comparison;
         self.comparison.under_way = self.comparison.under_way.saturating_sub(1);
-        let (Some(recent), Some(last_then)) = (&self.recent, last_then) else {
-            return;
-        };
-        let last = recent.last();
-        let Some(head) = head else {
-            if urgent {
-                self.timers.head = self.after_retry(now);
-            }
-            return;
-        };
-        // An answer from before the last deliveries is not behind them; a log that went back is.
-        let is_old_news = head.seq >= last_then.seq && recent.hash_at(head.seq) == Some(head.hash);
-        if self.acknowledged.lost_beyond(head, look) {
-            self.rows_wanted = true;
+        match head {
+            Some(head) => self.saw_head(head, Seen { look, last }, urgent, now, fx),
+            // The log is gone, or the bus is away: a read tells, and brings the log to life.
+            None => self.repair(fx),
         }
-        if is_old_news {
+    }
+
+    /// The log ended at `head` when something looked at it.
+    pub(super) fn saw_head(
+        &mut self,
+        head: Position,
+        seen: Seen,
+        urgent: bool,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
+        let Some(recent) = &self.recent else { return };
+        let last = recent.last();
+        // An answer from before the last deliveries is not behind them; a log that went back is.
+        let is_behind = seen.last.is_some_and(|then| head.seq < then.seq);
+        let is_known = recent.hash_at(head.seq) == Some(head.hash);
+        if self.acknowledged.lost_beyond(head, seen.look) {
+            self.lost_acknowledged(fx);
+        }
+        if is_known && !is_behind {
             return;
         }
         if head.seq > last.seq && !urgent {
@@ -114,12 +132,20 @@ impl<M> Document<M> {
     }
 
     fn keep_for_later(&mut self, entry: Arc<Entry>) {
-        if self.heard.len() < self.config.heard_max {
+        self.heard_bytes += entry.payload.len();
+        if self.heard.len() < self.config.heard_max
+            && self.heard_bytes <= self.config.heard_bytes_max
+        {
             self.heard.push_back(entry);
         } else {
-            self.heard.clear();
+            self.take_heard();
             self.repair_again = true;
         }
+    }
+
+    pub(super) fn take_heard(&mut self) -> VecDeque<Arc<Entry>> {
+        self.heard_bytes = 0;
+        std::mem::take(&mut self.heard)
     }
 
     fn hear_one(&mut self, entry: Arc<Entry>, now: Instant, fx: &mut impl Effects<M>) {
@@ -152,17 +178,16 @@ impl<M> Document<M> {
         {
             fx.deliver(&member.to, &self.id, &delivery);
         }
-        if self.acknowledged.delivered(carried.content.position) {
-            self.rows_wanted = true;
-        }
+        let position = carried.content.position;
         let change = self.access.note(&carried.content);
         if let Some(recent) = &mut self.recent {
-            recent.push(carried);
+            recent.push(carried, !self.reads.is_empty());
         }
-        if let Some(change) = change
-            && change.action == AccessAction::Revoke
-        {
-            self.end_access_of(&change.subject, fx);
+        if self.acknowledged.delivered(position) {
+            self.lost_acknowledged(fx);
+        }
+        if let Some(change) = change {
+            self.access_changes(&change, position.seq, fx);
         }
     }
 
@@ -180,7 +205,7 @@ impl<M> Document<M> {
 
     pub(super) fn repaired(
         &mut self,
-        look: Look,
+        seen: Seen,
         result: Result<LogPage, Unavailable>,
         now: Instant,
         fx: &mut impl Effects<M>,
@@ -200,10 +225,10 @@ impl<M> Document<M> {
         } else if !page.is_last() {
             self.repair(fx);
             return;
-        } else if self.acknowledged.lost_beyond(page.head, look) {
-            self.rows_wanted = true;
+        } else if self.acknowledged.lost_beyond(page.head, seen.look) {
+            self.lost_acknowledged(fx);
         }
-        let heard = std::mem::take(&mut self.heard);
+        let heard = self.take_heard();
         let head = page.head;
         self.heard(
             heard
@@ -244,6 +269,13 @@ impl<M> Document<M> {
             member.phase = Phase::Waiting;
             member.from = ReadFrom::After(last);
         }
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.phase == Phase::Reading)
+        {
+            member.outdated = true;
+        }
         self.recent = Some(Recent::starting_at(page.head));
         // Every local writer is told where it stands by the `joined` that follows.
         self.acknowledged.clear();
@@ -251,28 +283,9 @@ impl<M> Document<M> {
         self.restore_access(fx);
     }
 
-    /// Appends again what the log may have lost of the changes of access, before anybody re-sends.
-    pub(super) fn restore_access(&mut self, fx: &mut impl Effects<M>) {
-        let entries = self.access.all();
-        self.restoring = !entries.is_empty();
-        if self.restoring {
-            let ticket = fx.ticket();
-            self.appends.insert(ticket, Appending::Restoring);
-            fx.append(Append {
-                unconfirmed: false,
-                ticket,
-                document: self.id.clone(),
-                entries,
-            });
-        }
-    }
-
     pub(super) fn tick_order(&mut self, now: Instant, fx: &mut impl Effects<M>) {
         if Timers::due(&mut self.timers.repair, now) {
             self.repair(fx);
-        }
-        if Timers::due(&mut self.timers.head, now) {
-            self.compare_head(true, fx);
         }
         if Timers::due(&mut self.timers.expected, now)
             && let (Some(expected), Some(last)) = (self.expected.take(), self.last())

@@ -9,10 +9,23 @@ use inkwire_model::{ChainHash, Entry, Position, Seq};
 
 use crate::Carried;
 
-/// How much is kept: enough for what arrives while a page is read. Every live document keeps as much,
-/// so it is little; what it does not reach is read from the log.
-const ENTRIES_MAX: usize = 128;
-const BYTES_MAX: usize = 64 << 10;
+/// How much is kept. Every live document keeps as much, so it is little; what it does not reach is
+/// read from the log.
+const USUALLY: Extent = Extent {
+    entries_max: 128,
+    bytes_max: 64 << 10,
+};
+
+/// How much is kept while pages are read, so that their ends still meet what came meanwhile.
+const WHILE_READING: Extent = Extent {
+    entries_max: 8_192,
+    bytes_max: 8 << 20,
+};
+
+struct Extent {
+    entries_max: usize,
+    bytes_max: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct Recent {
@@ -39,10 +52,12 @@ impl Recent {
             .map_or(self.below, |carried| carried.content.position)
     }
 
-    pub(super) fn push(&mut self, carried: Arc<Carried<Arc<Entry>>>) {
+    pub(super) fn push(&mut self, carried: Arc<Carried<Arc<Entry>>>, is_reading: bool) {
+        let extent = if is_reading { WHILE_READING } else { USUALLY };
         self.bytes += carried.content.payload.len();
         self.entries.push_back(carried);
-        while self.entries.len() > ENTRIES_MAX || (self.bytes > BYTES_MAX && self.entries.len() > 1)
+        while self.entries.len() > extent.entries_max
+            || (self.bytes > extent.bytes_max && self.entries.len() > 1)
         {
             let Some(oldest) = self.entries.pop_front() else {
                 break;

@@ -4,11 +4,10 @@ use std::time::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    /// The bus was unavailable for a page, a repair, the rows, a head, a restored access.
+    /// The bus was unavailable for a page, a repair, the rows, a restored access.
     pub(super) pages: Option<Instant>,
     pub(super) repair: Option<Instant>,
     pub(super) rows: Option<Instant>,
-    pub(super) head: Option<Instant>,
     pub(super) restore: Option<Instant>,
     /// A head that was seen should have been announced by now.
     pub(super) expected: Option<Instant>,
@@ -28,7 +27,6 @@ impl Timers {
             pages,
             repair,
             rows,
-            head,
             restore,
             expected,
             overdue,
@@ -40,7 +38,6 @@ impl Timers {
             pages,
             repair,
             rows,
-            head,
             restore,
             expected,
             overdue,

@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use inkwire_bus::{
-    Append, AppendOutcome, Asker, LogPage, PageLimit, ReadFrom, Refusal, Ticket, Unavailable,
+    Append, AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket,
+    Unavailable,
 };
 use inkwire_model::{ClientSeq, Nack, Position};
 
-use super::{Appending, Document, Effects, OnItsWay, Reading, member::Phase, timers::Timers};
+use super::{
+    Appending, Document, Effects, OnItsWay, Reading, member::Phase, order::Seen, timers::Timers,
+};
 use crate::{Delivery, MemberKey, Submission};
 
 /// What a member does about an entry that met the limit of entries under way.
@@ -101,13 +104,10 @@ impl<M> Document<M> {
                     self.answer(&on_its_way, outcome, now, fx);
                 }
             }
-            Some(Appending::Restoring) => {
-                self.restoring = result.is_err();
-                if result.is_err() {
-                    self.timers.restore = self.after_retry(now);
-                }
+            Some(Appending::Restoring(sent)) => self.access_restored(&sent, result, now, fx),
+            Some(Appending::Access(request, entry)) => {
+                self.access_appended(request, entry, result, now, fx);
             }
-            Some(Appending::Access(request)) => self.access_appended(request, result, now, fx),
             None => {}
         }
     }
@@ -127,42 +127,42 @@ impl<M> Document<M> {
         let Some(member) = self.members.find(key) else {
             return;
         };
-        let is_news = member.gate.answered(client_seq, sent);
+        if !member.gate.answered(client_seq, sent) {
+            return;
+        }
+        let retry_ms = self.config.retry_ms;
         let (nack, expected) = match outcome {
             Ok(AppendOutcome::Appended(position) | AppendOutcome::Duplicate(position)) => {
                 let duplicate = matches!(outcome, Ok(AppendOutcome::Duplicate(_)));
+                member.acknowledged_since = member.acknowledged_since.max(Some(client_seq));
                 let delivery = Delivery::Ack {
                     client_seq,
                     position,
                     duplicate,
                 };
                 fx.deliver(&member.to, &self.id, &delivery);
-                self.remember(position, now, fx);
+                self.remember(position, duplicate, now, fx);
                 return;
             }
-            Ok(AppendOutcome::Refused(refusal)) => match refused(refusal) {
-                Some(refused) => refused,
-                None => return,
-            },
-            Err(Unavailable) => (
-                Nack::Unavailable {
-                    after_ms: self.config.retry_ms,
-                },
-                None,
-            ),
+            Ok(AppendOutcome::Refused(refusal)) => refused(refusal, retry_ms),
+            Err(Unavailable) => (Nack::Unavailable { after_ms: retry_ms }, None),
         };
-        if is_news {
-            member.gate.refuse(client_seq, expected);
-            let delivery = Delivery::Nack {
-                client_seq: Some(client_seq),
-                nack: &nack,
-            };
-            fx.deliver(&member.to, &self.id, &delivery);
-        }
+        member.gate.refuse(client_seq, expected);
+        let delivery = Delivery::Nack {
+            client_seq: Some(client_seq),
+            nack: &nack,
+        };
+        fx.deliver(&member.to, &self.id, &delivery);
     }
 
     /// Remembers an acknowledged position until it is delivered.
-    pub(super) fn remember(&mut self, position: Position, now: Instant, fx: &mut impl Effects<M>) {
+    pub(super) fn remember(
+        &mut self,
+        position: Position,
+        duplicate: bool,
+        now: Instant,
+        fx: &mut impl Effects<M>,
+    ) {
         let Some(recent) = &self.recent else { return };
         if position.seq > recent.last().seq {
             self.acknowledged.remember(position, self.look);
@@ -170,10 +170,13 @@ impl<M> Document<M> {
                 self.overdue = Some(position.seq);
                 self.timers.overdue = self.after_announcement(now);
             }
-        } else if recent
+            return;
+        }
+        // A duplicate may lie further back than what is kept here.
+        let is_doubtful = recent
             .hash_at(position.seq)
-            .is_some_and(|hash| hash != position.hash)
-        {
+            .map_or(!duplicate, |hash| hash != position.hash);
+        if is_doubtful {
             self.repair(fx);
         }
     }
@@ -196,10 +199,14 @@ impl<M> Document<M> {
     /// Something acknowledged was lost: asks where every local writer stands.
     pub(super) fn ask_for_rows(&mut self, now: Instant, fx: &mut impl Effects<M>) {
         let Some(last) = self.last() else { return };
-        if !self.rows_wanted || self.timers.rows.is_some_and(|at| at > now) {
+        let must_wait = self.is_restoring() || self.timers.rows.is_some_and(|at| at > now);
+        if !self.rows_wanted || must_wait {
             return;
         }
         self.rows_wanted = false;
+        for member in self.members.iter_mut() {
+            member.acknowledged_since = None;
+        }
         let writers: Vec<(MemberKey, Asker)> = self
             .members
             .iter()
@@ -230,6 +237,7 @@ impl<M> Document<M> {
     /// Tells local writers, unasked, where to go on (C4).
     pub(super) fn tell_rows(
         &mut self,
+        seen: Seen,
         members: Vec<(MemberKey, usize)>,
         result: Result<LogPage, Unavailable>,
         now: Instant,
@@ -249,6 +257,14 @@ impl<M> Document<M> {
                 .get(asker)
                 .and_then(|standing| standing.row.clone());
             let expected = row.as_ref().map_or(1, |row| row.client_seq + 1);
+            if member
+                .acknowledged_since
+                .is_some_and(|number| number >= expected)
+            {
+                // The row is older than what the member was told since.
+                self.rows_wanted = true;
+                continue;
+            }
             member.gate.rewind_to(expected);
             let nack = Nack::Gap { expected, row };
             fx.deliver(
@@ -260,21 +276,23 @@ impl<M> Document<M> {
                 },
             );
         }
-        if page.continuity != inkwire_bus::Continuity::Continues {
+        self.saw_head(page.head, seen, false, now, fx);
+        if page.continuity != Continuity::Continues {
             self.repair(fx);
         }
     }
 }
 
-/// What the sender is told of a refusal, and where it may go on; `None` where it is told nothing.
-fn refused(refusal: Refusal) -> Option<(Nack, Option<ClientSeq>)> {
-    Some(match refusal {
+/// What the sender is told of a refusal, and where it may go on.
+fn refused(refusal: Refusal, retry_ms: u64) -> (Nack, Option<ClientSeq>) {
+    match refusal {
         Refusal::Gap { expected, row } => (Nack::Gap { expected, row }, Some(expected)),
         Refusal::UnknownClient => (Nack::UnknownClient, Some(1)),
         Refusal::ClientConflict { row } => (Nack::ClientConflict { row }, None),
         Refusal::Revoked => (Nack::Revoked, None),
         Refusal::LogFull => (Nack::LogFull, None),
-        Refusal::Expired => (Nack::Unavailable { after_ms: 0 }, None),
-        Refusal::Dropped => return None,
-    })
+        // Dropped: what was refused was of another session of the same client; a session's own refusal
+        // swallows what it sent after it.
+        Refusal::Expired | Refusal::Dropped => (Nack::Unavailable { after_ms: retry_ms }, None),
+    }
 }

@@ -1,6 +1,6 @@
 //! C6, C7 at a join, C10.
 
-use inkwire_bus::PageLimit;
+use inkwire_bus::{AppendOutcome, PageLimit, Refusal};
 use inkwire_model::{AccessAction, Subject};
 
 use super::rig::{Request, Rig, append_to, entry, start};
@@ -154,7 +154,7 @@ fn history_comes_in_pages_as_there_is_room() {
     for n in 1..=5 {
         rig.elsewhere_unheard("bob", n);
     }
-    rig.world.full = true;
+    rig.world.room = 2;
     rig.join(1, None);
     rig.confirm();
     rig.serve();
@@ -165,7 +165,7 @@ fn history_comes_in_pages_as_there_is_room() {
         ["1: entry 1 bob#1", "1: entry 2 bob#2"],
         "no room for more"
     );
-    rig.world.full = false;
+    rig.world.room = usize::MAX;
     // Live entries meanwhile are not lost on it.
     rig.elsewhere("bob", 6);
     for _ in 0..4 {
@@ -323,4 +323,192 @@ fn a_join_that_saw_more_of_the_log_than_was_announced_mends_the_order() {
         rig.serve();
     }
     assert_eq!(rig.told(), ["1: entry 1 bob#1", "2: joined at 1 row 0"]);
+}
+
+#[test]
+fn a_loss_before_there_is_an_order_is_made_up_for() {
+    let mut rig = Rig::new();
+    rig.elsewhere_unheard("bob", 1);
+    rig.join(1, None);
+    rig.confirm();
+    let read = rig.take_read();
+    let page = rig.page_for(&read);
+    rig.hear(DocumentEvent::Lost);
+    rig.elsewhere_unheard("bob", 2);
+    rig.hear(DocumentEvent::Subscribed);
+    rig.hear(DocumentEvent::Page(read.ticket, Ok(page)));
+    rig.serve();
+    let told = rig.told();
+    assert_eq!(told.last().unwrap(), "1: entry 2 bob#2", "{told:?}");
+}
+
+#[test]
+fn a_join_that_finds_another_history_mends_the_order_at_once() {
+    let mut rig = Rig::live(&[1]);
+    rig.elsewhere("bob", 1);
+    rig.told();
+    rig.log = inkwire_bus::memory::Log::new(start(42), 1_000);
+    rig.elsewhere_unheard("bob", 1);
+    rig.join(2, None);
+    rig.serve();
+    let told = rig.told();
+    assert!(
+        told.contains(&"1: reset diverged at 0 row 0".to_owned()),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&"2: joined at 1 row 0".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_row_from_before_a_fork_is_not_told_after_it() {
+    let mut rig = Rig::live(&[1]);
+    append_to(&mut rig.log, vec![entry("m2", 1, "x")]);
+    rig.join_as(2, None, false);
+    let read = rig.take_read();
+    let page = rig.page_for(&read);
+    // The log is replaced and the order starts over before the page arrives.
+    rig.log = inkwire_bus::memory::Log::new(start(42), 1_000);
+    rig.hear(DocumentEvent::Lagged);
+    rig.serve();
+    rig.told();
+    rig.hear(DocumentEvent::Page(read.ticket, Ok(page)));
+    rig.serve();
+    assert_eq!(rig.told(), ["2: joined at 0 row 0"]);
+}
+
+fn change(rig: &mut Rig, subject: &str, action: AccessAction) {
+    rig.command(Command::ChangeAccess {
+        member: MemberKey(1),
+        subject: Subject::parse(subject).unwrap(),
+        action,
+        by: Subject::parse("m1").unwrap(),
+    });
+}
+
+#[test]
+fn a_revocation_that_was_acknowledged_and_lost_unheard_is_appended_again() {
+    let mut rig = Rig::live(&[1, 2]);
+    let before = rig.log.clone();
+    change(&mut rig, "m2", AccessAction::Revoke);
+    let read = rig.take_read();
+    rig.answer(Request::Read(read), true);
+    let append = rig.world.requests.pop_front().unwrap();
+    rig.answer(append, false);
+    assert_eq!(rig.told(), ["1: access of m2 changed at 1"]);
+    rig.log = before;
+    rig.document.compare_head(true, &mut rig.world);
+    rig.settle_down();
+    assert!(rig.told().contains(&"2: ended revoked".to_owned()));
+    assert!(rig.is_revoked("m2"));
+}
+
+#[test]
+fn a_restoration_that_came_too_late_is_tried_again() {
+    let mut rig = Rig::live(&[1, 2]);
+    let before = rig.log.clone();
+    change(&mut rig, "m9", AccessAction::Revoke);
+    rig.serve();
+    rig.log = before;
+    rig.elsewhere("m1", 1);
+    rig.document.compare_head(true, &mut rig.world);
+    loop {
+        match rig.world.requests.pop_front().unwrap() {
+            Request::Append(append) => {
+                let late = AppendOutcome::Refused(Refusal::Expired);
+                rig.hear(DocumentEvent::Appended(append.ticket, Ok(vec![late])));
+                break;
+            }
+            request => rig.answer(request, true),
+        }
+    }
+    rig.told();
+    rig.serve();
+    assert_eq!(rig.told(), [""; 0], "nobody goes on before access stands");
+    rig.settle_down();
+    assert!(rig.is_revoked("m9"));
+    assert!(rig.told().iter().any(|line| line.starts_with("2: joined")));
+}
+
+#[test]
+fn a_subject_with_many_changes_stands_as_it_was_known_to() {
+    let mut rig = Rig::live(&[1, 2]);
+    for n in 0..70 {
+        let action = if n % 2 == 0 {
+            AccessAction::Revoke
+        } else {
+            AccessAction::Grant
+        };
+        change(&mut rig, "m9", action);
+        rig.serve();
+    }
+    let before = rig.log.clone();
+    change(&mut rig, "m9", AccessAction::Revoke);
+    rig.serve();
+    rig.log = before;
+    rig.document.compare_head(true, &mut rig.world);
+    rig.settle_down();
+    assert!(rig.is_revoked("m9"));
+    // And where the log knows nothing of the subject at all.
+    rig.log = inkwire_bus::memory::Log::new(start(42), 1_000);
+    rig.document.compare_head(true, &mut rig.world);
+    rig.settle_down();
+    assert!(rig.is_revoked("m9"));
+}
+
+#[test]
+fn a_repeated_revocation_waits_like_the_first() {
+    let mut rig = Rig::live(&[1, 2]);
+    change(&mut rig, "m2", AccessAction::Revoke);
+    rig.serve();
+    rig.told();
+    change(&mut rig, "m2", AccessAction::Revoke);
+    let read = rig.take_read();
+    rig.answer(Request::Read(read), true);
+    assert_eq!(rig.told(), [""; 0]);
+    assert!(matches!(
+        rig.world.requests.front(),
+        Some(Request::Append(_))
+    ));
+    rig.serve();
+    assert_eq!(rig.told(), ["1: access of m2 changed at 1"]);
+}
+
+#[test]
+fn an_old_revocation_does_not_end_a_join_after_the_grant() {
+    let mut rig = Rig::live(&[1]);
+    change(&mut rig, "m2", AccessAction::Revoke);
+    let read = rig.take_read();
+    rig.answer(Request::Read(read), true);
+    let append = rig.world.requests.pop_front().unwrap();
+    rig.answer(append, false);
+    change(&mut rig, "m2", AccessAction::Grant);
+    let read = rig.take_read();
+    rig.answer(Request::Read(read), true);
+    let append = rig.world.requests.pop_front().unwrap();
+    rig.answer(append, false);
+    rig.join(2, None);
+    rig.settle_down();
+    let told = rig.told();
+    assert!(
+        told.iter().any(|line| line.starts_with("2: joined at 2")),
+        "{told:?}"
+    );
+    assert!(!told.contains(&"2: ended revoked".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_revocation_ends_a_join_that_was_answered_before_it() {
+    let mut rig = Rig::live(&[1]);
+    rig.join(2, None);
+    let read = rig.take_read();
+    let page = rig.page_for(&read);
+    change(&mut rig, "m2", AccessAction::Revoke);
+    rig.serve();
+    rig.hear(DocumentEvent::Page(read.ticket, Ok(page)));
+    rig.serve();
+    let told = rig.told();
+    assert!(told.contains(&"2: ended revoked".to_owned()), "{told:?}");
 }

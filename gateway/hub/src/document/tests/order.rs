@@ -1,6 +1,6 @@
 //! C5, and what C6 and C7 say of a live order.
 
-use super::rig::{Request, Rig, append_to, entry};
+use super::rig::{Request, Rig, append_to, entry, start};
 use crate::document::DocumentEvent;
 
 #[test]
@@ -158,4 +158,21 @@ fn a_repair_survives_a_bus_that_is_away() {
     rig.pass(600);
     rig.serve();
     assert_eq!(rig.told(), ["1: entry 1 bob#1", "1: entry 2 bob#2"]);
+}
+
+#[test]
+fn a_log_that_is_gone_is_another_history() {
+    let mut rig = Rig::live(&[1]);
+    rig.submit(1, &[1]);
+    rig.serve();
+    rig.told();
+    rig.log = inkwire_bus::memory::Log::new(start(9), 1_000);
+    rig.document.compare_head(false, &mut rig.world);
+    rig.world.requests.clear();
+    rig.hear(DocumentEvent::Head(None));
+    rig.serve();
+    assert_eq!(
+        rig.told(),
+        ["1: reset diverged at 0 row 0", "1: joined at 0 row 0"]
+    );
 }

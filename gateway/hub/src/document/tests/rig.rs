@@ -8,7 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use inkwire_bus::{Append, Read, Ticket, Unavailable, memory::Log};
+use inkwire_bus::{
+    Append, Asker, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable, memory::Log,
+};
 use inkwire_model::{
     ClientId, ContentType, DocumentId, Entry, Kind, NewEntry, Position, Signal, Subject, UnixMillis,
 };
@@ -31,7 +33,8 @@ pub(super) struct World {
     pub(super) requests: VecDeque<Request>,
     pub(super) transcript: Vec<(u64, String)>,
     pub(super) delivered: Vec<(u64, Arc<Entry>)>,
-    pub(super) full: bool,
+    /// How many entries members take before they have no room.
+    pub(super) room: usize,
     tickets: u64,
 }
 
@@ -85,7 +88,7 @@ impl Rig {
                 requests: VecDeque::new(),
                 transcript: Vec::new(),
                 delivered: Vec::new(),
-                full: false,
+                room: usize::MAX,
                 tickets: 0,
             },
             log: Log::new(start(7), 1_000),
@@ -221,6 +224,51 @@ impl Rig {
         }
     }
 
+    /// Takes the read that was asked for, to be answered later.
+    pub(super) fn take_read(&mut self) -> Read {
+        let at = self
+            .world
+            .requests
+            .iter()
+            .position(|r| matches!(r, Request::Read(_)))
+            .unwrap();
+        match self.world.requests.remove(at) {
+            Some(Request::Read(read)) => read,
+            other => panic!("no read but {other:?}"),
+        }
+    }
+
+    /// The page that a read gets from the log as it is now.
+    pub(super) fn page_for(&self, read: &Read) -> LogPage {
+        self.log.read(read.from, read.limit, &read.askers)
+    }
+
+    /// Whether the log refuses a subject.
+    pub(super) fn is_revoked(&self, subject: &str) -> bool {
+        let subject = Subject::parse(subject).unwrap();
+        let limit = PageLimit {
+            entries: 1,
+            bytes: 1,
+        };
+        let page = self.log.read(
+            ReadFrom::Start,
+            limit,
+            &[Asker {
+                subject,
+                client: None,
+            }],
+        );
+        page.standings[0].revoked
+    }
+
+    /// Time passes and everything is answered, several times over.
+    pub(super) fn settle_down(&mut self) {
+        for _ in 0..8 {
+            self.serve();
+            self.pass(600);
+        }
+    }
+
     /// How many reads were asked for and not answered.
     pub(super) fn reads(&self) -> usize {
         self.world
@@ -301,7 +349,7 @@ impl Effects<u64> for World {
     }
 
     fn has_room(&self, _: &u64) -> bool {
-        !self.full
+        self.delivered.len() < self.room
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -1,9 +1,10 @@
 //! C2, C4 and C8.
 
-use inkwire_model::Nack;
+use inkwire_bus::AppendOutcome;
+use inkwire_model::{Nack, Subject};
 
-use super::rig::{Request, Rig, append_to, entry};
-use crate::{Command, MemberKey, Submission, document::DocumentEvent};
+use super::rig::{Request, Rig, append_to, client, entry};
+use crate::{Command, Join, MemberKey, Submission, document::DocumentEvent};
 
 #[test]
 fn the_writer_is_acknowledged_and_gets_its_entries_too() {
@@ -206,4 +207,79 @@ fn while_the_order_starts_over_entries_wait_for_the_next_joined() {
     rig.submit(1, &[1, 2]);
     rig.serve();
     assert!(rig.told().contains(&"1: ack 2 at 2".to_owned()));
+}
+
+#[test]
+fn an_old_sessions_refusal_does_not_silence_the_new_one() {
+    let mut rig = Rig::new();
+    for member in [1, 2] {
+        rig.command(Command::Join(Join {
+            member: MemberKey(member),
+            subject: Subject::parse("ann").unwrap(),
+            client: Some(client()),
+            since: None,
+            receive: true,
+            subscriber: member,
+        }));
+    }
+    rig.confirm();
+    rig.serve();
+    rig.told();
+    // Both in one batch, and so in one call: the straggler comes first and is refused.
+    for (member, n) in [(1, 3), (2, 1)] {
+        let submission = Submission {
+            client_seq: n,
+            entry: Ok(entry("ann", n, "text")),
+        };
+        let command = Command::Submit(MemberKey(member), vec![submission]);
+        rig.document.command(command, rig.now, &mut rig.world);
+    }
+    rig.document.settle(rig.now, &mut rig.world);
+    rig.serve();
+    assert_eq!(
+        rig.told(),
+        ["1: nack 3 unknown_client", "2: nack 1 unavailable"]
+    );
+}
+
+#[test]
+fn an_acknowledgement_from_before_a_reset_is_not_told_after_it() {
+    let mut rig = Rig::live(&[1]);
+    rig.submit(1, &[1]);
+    let Some(Request::Append(append)) = rig.world.requests.pop_front() else {
+        panic!()
+    };
+    // Executed on the old master; the answer is late.
+    let position = "1-00000000000000aa".parse().unwrap();
+    rig.log = inkwire_bus::memory::Log::new(super::rig::start(9), 1_000);
+    rig.hear(DocumentEvent::Lagged);
+    rig.serve();
+    rig.told();
+    let outcome = AppendOutcome::Appended(position);
+    rig.hear(DocumentEvent::Appended(append.ticket, Ok(vec![outcome])));
+    assert_eq!(rig.told(), [""; 0]);
+}
+
+#[test]
+fn an_unasked_gap_does_not_contradict_an_acknowledgement_that_came_first() {
+    let mut rig = Rig::live(&[1]);
+    rig.submit(1, &[1]);
+    rig.serve();
+    let copy = rig.log.clone();
+    rig.submit(1, &[2]);
+    let request = rig.world.requests.pop_front().unwrap();
+    rig.answer(request, false);
+    rig.log = copy;
+    rig.document.compare_head(false, &mut rig.world);
+    let head = rig.world.requests.pop_front().unwrap();
+    rig.answer(head, true);
+    // The rows are read; before they arrive, the writer sends 2 again and is acknowledged.
+    let read = rig.take_read();
+    let page = rig.page_for(&read);
+    rig.submit(1, &[2]);
+    rig.serve();
+    assert!(rig.told().contains(&"1: ack 2 at 2".to_owned()));
+    rig.hear(DocumentEvent::Page(read.ticket, Ok(page)));
+    rig.serve();
+    assert_eq!(rig.told(), ["1: nack unasked gap 3"]);
 }

@@ -32,10 +32,7 @@ impl ConnectOptions {
             backoff_max_ms: 10_000,
             events_max: 1_024,
             message_bytes_max: 64 << 20,
-            session: SessionOptions {
-                seed: rand::random(),
-                ..SessionOptions::default()
-            },
+            session: SessionOptions::default(),
         }
     }
 

@@ -11,6 +11,12 @@ impl Jitter {
         Self(StdRng::seed_from_u64(seed))
     }
 
+    /// Seeded for a simulation, and by the system for the world: a client that two processes drew is
+    /// no identity.
+    pub fn new(seed: Option<u64>) -> Self {
+        seed.map_or_else(|| Self(StdRng::from_os_rng()), Self::seeded)
+    }
+
     /// Anything from 0 to `max_ms`.
     pub fn up_to_ms(&mut self, max_ms: u64) -> u64 {
         self.0.random_range(0..=max_ms)
@@ -54,6 +60,13 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_seed_no_two_draw_the_same() {
+        let draw = |seed| Jitter::new(seed).bytes();
+        assert_ne!(draw(None), draw(None));
+        assert_eq!(draw(Some(3)), draw(Some(3)));
+    }
 
     #[test]
     fn the_ceiling_doubles_up_to_the_greatest_and_falls_back_on_success() {

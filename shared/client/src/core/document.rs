@@ -12,15 +12,15 @@
 use std::collections::VecDeque;
 
 use inkwire_model::{
-    ClientId, ClientRow, Code, DocumentId, Position, ResetCause, Retry, Role, Signal, Snapshot,
-    Subject,
+    ClientId, ClientRow, ClientSeq, Code, DocumentId, Nack, Position, ResetCause, Retry, Role,
+    Signal, Snapshot, Subject,
 };
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use std::sync::Arc;
 
 use crate::core::{
     AppendError, AppendId, Backoff, Counts, Draft, Event, Fault, Jitter, LossCause, Memory, Now,
-    Output, Reader, State, Writer, WriterLimits, reader::Verdict,
+    Output, Reader, State, Writer, WriterLimits, reader::Verdict, room::Room,
 };
 
 /// How long an answer to a join or a leave may take.
@@ -44,6 +44,8 @@ pub struct JoinOptions {
 pub(super) struct Step<'a> {
     pub now: Now,
     pub jitter: &'a mut Jitter,
+    /// What a message of this session has room for.
+    pub room: Room,
     pub out: &'a mut VecDeque<Output>,
 }
 
@@ -73,6 +75,8 @@ pub struct Document {
     phase: Phase,
     /// When the last join or leave was asked.
     asked: Now,
+    /// When an answer to it is overdue; `None` while the gateway said that it waits itself.
+    reply_due_ms: Option<u64>,
     /// As whom it was joined.
     joined_as: Option<ClientId>,
     failures: Backoff,
@@ -99,6 +103,7 @@ impl Document {
             writer,
             phase: Phase::Detached,
             asked: step.now,
+            reply_due_ms: None,
             joined_as: None,
             failures: Backoff::new(100, 10_000),
         }
@@ -154,14 +159,59 @@ impl Document {
 
     /// Sends a signal if the document is live; an old one is worth nothing.
     pub(super) fn signal(&self, signal: Draft, step: &mut Step<'_>) {
-        if self.phase == Phase::Live {
-            step.out.push_back(Output::Send(ClientPacket::Signal {
-                document: self.id.clone(),
-                kind: signal.kind,
-                content_type: signal.content_type,
-                payload: signal.payload,
-                position: self.reader.position(),
-            }));
+        if self.phase != Phase::Live {
+            return;
+        }
+        let packet = ClientPacket::Signal {
+            document: self.id.clone(),
+            kind: signal.kind,
+            content_type: signal.content_type,
+            payload: signal.payload,
+            position: self.reader.position(),
+        };
+        match step.room.check(&packet) {
+            Ok(()) => step.out.push_back(Output::Send(packet)),
+            Err(bytes) => {
+                let detail = format!("a signal's message would have {bytes} bytes");
+                let code = Code::TooLarge;
+                self.tell(Event::Error { code, detail }, step);
+            }
+        }
+    }
+
+    /// The size of the largest entry that was sent and has no answer.
+    pub(super) fn largest_in_flight(&self) -> Option<(ClientSeq, usize)> {
+        self.writer.as_ref()?.largest_in_flight()
+    }
+
+    /// The session ended because a message was too large, and this entry's was the largest.
+    pub(super) fn give_up(&mut self, number: ClientSeq, step: &mut Step<'_>) {
+        let max_bytes = step.room.bytes_max();
+        self.write(step, |w, step, out| {
+            w.give_up(number, Nack::TooLarge { max_bytes }, step.now, out);
+        });
+    }
+
+    /// Time in which nothing was read is no time in which nothing was answered.
+    pub(super) fn did_not_read(&mut self, ms: u64) {
+        if let Some(due) = &mut self.reply_due_ms {
+            *due += ms;
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.did_not_read(ms);
+        }
+    }
+
+    /// What an append of `draft` is as a message, at the most: its number may have 20 digits.
+    pub(super) fn packet_of(&self, draft: &Draft) -> ClientPacket {
+        let draft = draft.clone();
+        ClientPacket::Append {
+            document: self.id.clone(),
+            client_seq: ClientSeq::MAX,
+            kind: draft.kind,
+            content_type: draft.content_type,
+            payload: draft.payload,
+            traceparent: draft.traceparent,
         }
     }
 
@@ -191,9 +241,7 @@ impl Document {
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             Phase::Waiting { until_ms } => Some(*until_ms),
-            Phase::Joining | Phase::Leaving { .. } => {
-                Some(self.asked.elapsed_ms + REPLY_TIMEOUT_MS)
-            }
+            Phase::Joining | Phase::Leaving { .. } => self.reply_due_ms,
             Phase::Live => self.writer.as_ref().and_then(Writer::next_deadline_ms),
             Phase::Detached | Phase::Ended(_) => None,
         }
@@ -204,7 +252,9 @@ impl Document {
         match self.phase {
             Phase::Waiting { until_ms } if until_ms <= step.now.elapsed_ms => self.join(step),
             Phase::Joining | Phase::Leaving { .. } => {
-                return step.now.elapsed_ms < self.asked.elapsed_ms + REPLY_TIMEOUT_MS;
+                return self
+                    .reply_due_ms
+                    .is_none_or(|due| step.now.elapsed_ms < due);
             }
             Phase::Live => {
                 if let Some(writer) = &mut self.writer {
@@ -319,6 +369,7 @@ impl Document {
         self.reader.start_at(position);
         // `asked` stays: this row may have been read at any time since.
         self.phase = Phase::Joining;
+        self.reply_due_ms = Some(step.now.elapsed_ms + REPLY_TIMEOUT_MS);
         self.tell(
             Event::Reset {
                 cause,
@@ -394,7 +445,7 @@ impl Document {
             (Phase::Leaving { .. }, Code::NotJoined) => return self.left(step),
             (Phase::Live, Code::NotJoined) => return self.left(step),
             // The join goes on by itself; a second one would lose what answers the first.
-            (Phase::Joining, Code::Unavailable) => {}
+            (Phase::Joining, Code::Unavailable) => self.reply_due_ms = None,
             // That answers something from before the join.
             (Phase::Joining, Code::NotJoined) => return,
             (Phase::Joining, Code::AlreadyJoined) => {
@@ -426,7 +477,7 @@ impl Document {
 
     fn join(&mut self, step: &mut Step<'_>) {
         self.phase = Phase::Joining;
-        self.asked = step.now;
+        self.asks(step);
         self.joined_as = self.client().cloned();
         if let Some(writer) = &mut self.writer {
             writer.joining();
@@ -445,10 +496,15 @@ impl Document {
             return;
         }
         self.phase = Phase::Leaving { pause_ms };
-        self.asked = step.now;
+        self.asks(step);
         step.out.push_back(Output::Send(ClientPacket::Leave {
             document: self.id.clone(),
         }));
+    }
+
+    fn asks(&mut self, step: &Step<'_>) {
+        self.asked = step.now;
+        self.reply_due_ms = Some(step.now.elapsed_ms + REPLY_TIMEOUT_MS);
     }
 
     fn retry(&mut self, after_ms: u64, step: &mut Step<'_>) {
@@ -472,8 +528,19 @@ impl Document {
         let Some(writer) = self.writer.as_mut().filter(|_| self.phase == Phase::Live) else {
             return;
         };
+        let mut refused = Vec::new();
         while let Some(packet) = writer.next_packet(&self.id, step.now) {
-            step.out.push_back(Output::Send(packet));
+            match (step.room.check(&packet), &packet) {
+                (Err(_), ClientPacket::Append { client_seq, .. }) => {
+                    let max_bytes = step.room.bytes_max();
+                    let nack = Nack::TooLarge { max_bytes };
+                    writer.refused_here(*client_seq, nack, step.now, &mut refused);
+                }
+                _ => step.out.push_back(Output::Send(packet)),
+            }
+        }
+        for event in refused {
+            step.out.push_back(Output::Event(self.id.clone(), event));
         }
         if writer.wants_rejoin() {
             self.leave(0, step);

@@ -104,6 +104,8 @@ pub enum LossCause {
 pub enum Fault {
     #[error("entry {got} came after {last}")]
     Hole { last: Seq, got: Seq },
+    #[error("{got} came after {last}, and is too old to compare")]
+    Old { last: Seq, got: Seq },
     #[error("the history at {got} is not the one that was delivered up to {last}")]
     Fork { last: Position, got: Position },
 }

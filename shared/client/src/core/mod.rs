@@ -10,6 +10,7 @@ mod draft;
 mod event;
 mod now;
 mod reader;
+mod room;
 mod session;
 mod writer;
 

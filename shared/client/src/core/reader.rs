@@ -80,6 +80,11 @@ impl Reader {
                 let got = position;
                 return Err(Fault::Fork { last, got });
             }
+            // What was delivered after it is in no history that this join knows.
+            Some(last) if position.seq < last.seq => {
+                let (last, got) = (last.seq, position.seq);
+                return Err(Fault::Old { last, got });
+            }
             Some(_) => {}
         }
         Ok(())
@@ -87,12 +92,18 @@ impl Reader {
 
     fn repeat(&mut self, last: Position, got: Position) -> Verdict {
         let known = self.recent.iter().find(|p| p.seq == got.seq).copied();
-        let known = known.or((last.seq == got.seq).then_some(last));
-        if known.is_some_and(|known| known != got) {
-            return Verdict::Fault(Fault::Fork { last, got });
+        match known.or((last.seq == got.seq).then_some(last)) {
+            Some(known) if known == got => {
+                self.repeats += 1;
+                Verdict::Repeat
+            }
+            Some(_) => Verdict::Fault(Fault::Fork { last, got }),
+            // Nobody can say whether it is the one that was delivered.
+            None => {
+                let (last, got) = (last.seq, got.seq);
+                Verdict::Fault(Fault::Old { last, got })
+            }
         }
-        self.repeats += 1;
-        Verdict::Repeat
     }
 
     fn advance(&mut self, to: Position) {

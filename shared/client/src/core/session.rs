@@ -6,11 +6,12 @@
 use std::{collections::BTreeMap, collections::VecDeque, sync::Arc};
 
 use inkwire_model::{Code, DocumentId, Subject};
-use inkwire_protocol::native::{ClientPacket, ServerPacket};
+use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 
 use crate::core::{
     AppendError, AppendId, Document, Draft, Event, Jitter, JoinOptions, Now,
     document::{REPLY_TIMEOUT_MS, Step},
+    room::Room,
 };
 
 /// Times of a conversation.
@@ -22,7 +23,10 @@ pub struct SessionOptions {
     pub ping_ms: u64,
     /// A session from which nothing came for so long is dead.
     pub dead_after_ms: u64,
-    pub seed: u64,
+    /// How messages are written, which decides what fits into one.
+    pub encoding: Encoding,
+    /// For simulations alone: with the same seed, clients have the same names.
+    pub seed: Option<u64>,
 }
 
 impl Default for SessionOptions {
@@ -31,7 +35,8 @@ impl Default for SessionOptions {
             greeting_timeout_ms: 10_000,
             ping_ms: 8_000,
             dead_after_ms: 20_000,
-            seed: 0,
+            encoding: Encoding::Json,
+            seed: None,
         }
     }
 }
@@ -84,6 +89,7 @@ pub struct Session {
     /// comes under this id is still of the former membership.
     leaving: BTreeMap<DocumentId, u64>,
     jitter: Jitter,
+    room: Room,
     outputs: VecDeque<Output>,
     sent_ms: u64,
     heard_ms: u64,
@@ -94,7 +100,8 @@ pub struct Session {
 impl Session {
     pub fn new(options: SessionOptions) -> Self {
         Self {
-            jitter: Jitter::seeded(options.seed),
+            jitter: Jitter::new(options.seed),
+            room: Room::unknown(options.encoding),
             options,
             phase: Phase::Closed,
             documents: BTreeMap::new(),
@@ -123,6 +130,42 @@ impl Session {
         self.outputs
             .retain(|output| !matches!(output, Output::Send(_)));
         self.each_document(now, |document, step| document.detached(step));
+    }
+
+    /// The gateway is about to end the connection over a message that was too large. Whatever it
+    /// was, it was one of those without an answer, and the largest of them is not sent again.
+    pub fn message_too_large(&mut self, now: Now) {
+        let largest = self.documents.iter().filter_map(|(id, document)| {
+            let (number, bytes) = document.largest_in_flight()?;
+            Some((bytes, id.clone(), number))
+        });
+        let Some((_, id, number)) = largest.max_by_key(|(bytes, ..)| *bytes) else {
+            return;
+        };
+        if let Some(document) = self.documents.get_mut(&id) {
+            let mut step = Step {
+                now,
+                jitter: &mut self.jitter,
+                room: self.room,
+                out: &mut self.outputs,
+            };
+            document.give_up(number, &mut step);
+        }
+    }
+
+    /// Nothing was read for so long, since the application took nothing: that is no silence of the
+    /// gateway's.
+    pub fn did_not_read(&mut self, ms: u64) {
+        self.heard_ms += ms;
+        if let Phase::Greeting { until_ms } = &mut self.phase {
+            *until_ms += ms;
+        }
+        for until_ms in self.leaving.values_mut() {
+            *until_ms += ms;
+        }
+        for document in self.documents.values_mut() {
+            document.did_not_read(ms);
+        }
     }
 
     /// A fresh token, before the old one ends.
@@ -168,6 +211,7 @@ impl Session {
             let mut step = Step {
                 now,
                 jitter: &mut self.jitter,
+                room: self.room,
                 out: &mut self.outputs,
             };
             document.receive(packet, &mut step);
@@ -182,6 +226,7 @@ impl Session {
         let mut step = Step {
             now,
             jitter: &mut self.jitter,
+            room: self.room,
             out: &mut self.outputs,
         };
         let document = Document::new(id.clone(), options, &mut step);
@@ -196,6 +241,7 @@ impl Session {
         let mut step = Step {
             now,
             jitter: &mut self.jitter,
+            room: self.room,
             out: &mut self.outputs,
         };
         document.leave(0, &mut step);
@@ -227,9 +273,14 @@ impl Session {
             });
         }
         let document = self.documents.get_mut(id).ok_or(AppendError::NotOpen)?;
+        if let Err(bytes) = self.room.check(&document.packet_of(&draft)) {
+            let bytes_max = self.room.bytes_max();
+            return Err(AppendError::MessageTooLarge { bytes, bytes_max });
+        }
         let mut step = Step {
             now,
             jitter: &mut self.jitter,
+            room: self.room,
             out: &mut self.outputs,
         };
         document.append(draft, &mut step)
@@ -240,6 +291,7 @@ impl Session {
             let mut step = Step {
                 now,
                 jitter: &mut self.jitter,
+                room: self.room,
                 out: &mut self.outputs,
             };
             document.signal(signal, &mut step);
@@ -333,7 +385,7 @@ impl Session {
                 subject,
                 heartbeat_ms,
                 payload_bytes_max,
-                message_bytes_max: _,
+                message_bytes_max,
                 landing_ms,
             },
         ) = (&self.phase, packet)
@@ -347,6 +399,7 @@ impl Session {
             (heartbeat_ms / 2).max(1)
         };
         let ping_ms = self.options.ping_ms.min(asked_ms);
+        self.room = self.room.of(message_bytes_max);
         self.outputs.push_back(Output::Welcomed {
             session,
             replica,
@@ -380,6 +433,7 @@ impl Session {
             let mut step = Step {
                 now,
                 jitter: &mut self.jitter,
+                room: self.room,
                 out: &mut self.outputs,
             };
             document.attached(subject, *landing_ms, &mut step);
@@ -400,6 +454,7 @@ impl Session {
         let mut step = Step {
             now,
             jitter: &mut self.jitter,
+            room: self.room,
             out: &mut self.outputs,
         };
         for document in self.documents.values_mut() {

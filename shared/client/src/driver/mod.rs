@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use inkwire_model::DocumentId;
+use inkwire_model::{Code, DocumentId};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep_until,
@@ -20,13 +20,13 @@ use tokio::{
 
 use crate::{
     connection::{Link, OpenError},
-    core::{Backoff, Jitter, Now, Output, Session},
+    core::{Backoff, Jitter, Now, Output, Session, SessionOptions},
     options::ConnectOptions,
 };
 
 pub(crate) use command::Command;
 use inbox::Inbox;
-use socket::{Heard, Socket};
+use socket::{End, Heard, Socket};
 use token_task::Credentials;
 
 /// Fails for what no retry can mend.
@@ -37,6 +37,9 @@ pub(crate) fn check_urls(options: &ConnectOptions) -> Result<(), OpenError> {
     options.urls.iter().try_for_each(|url| socket::check(url))
 }
 
+/// A session that lasts so long ends the growth of the pauses between connections.
+const GOOD_SESSION_MS: u64 = 5_000;
+
 /// What the connection's socket is at the moment.
 enum Line {
     Down { until: tokio::time::Instant },
@@ -46,7 +49,7 @@ enum Line {
 /// What happened.
 enum Happening {
     Request(Option<Command>),
-    Heard(Result<Heard, String>),
+    Heard(Result<Heard, End>),
     Wrote,
     Deadline,
     Delivered,
@@ -62,6 +65,8 @@ pub(crate) struct Driver {
     inboxes: BTreeMap<DocumentId, Inbox>,
     started: Instant,
     backoff: Backoff,
+    /// Since when the present session is open.
+    welcomed_ms: Option<u64>,
     jitter: Jitter,
     credentials: Credentials,
     next_url: usize,
@@ -74,10 +79,14 @@ impl Driver {
         link: watch::Sender<Link>,
     ) -> Self {
         Self {
-            session: Session::new(options.session.clone()),
+            session: Session::new(SessionOptions {
+                encoding: options.encoding,
+                ..options.session.clone()
+            }),
             backoff: Backoff::new(options.backoff_first_ms, options.backoff_max_ms),
-            jitter: Jitter::seeded(options.session.seed.wrapping_add(1)),
+            jitter: Jitter::new(options.session.seed.map(|seed| seed.wrapping_add(1))),
             credentials: Credentials::new(options.token.clone()),
+            welcomed_ms: None,
             options,
             requests,
             link,
@@ -95,7 +104,16 @@ impl Driver {
         loop {
             let happening = match &mut line {
                 Line::Down { until } => self.await_while_down(*until).await,
-                Line::Up(socket) => self.await_while_up(socket).await,
+                Line::Up(socket) => {
+                    let before = self.now();
+                    let may_read = self.inboxes.values().all(Inbox::has_room);
+                    let happening = self.await_while_up(socket, may_read).await;
+                    if !may_read {
+                        self.session
+                            .did_not_read(self.now().elapsed_ms - before.elapsed_ms);
+                    }
+                    happening
+                }
             };
             match happening {
                 Happening::Request(None | Some(Command::Close)) => break,
@@ -115,7 +133,12 @@ impl Driver {
                     self.session.receive(*packet, now);
                 }
                 Happening::Heard(Ok(Heard::Nothing)) | Happening::Delivered => {}
-                Happening::Heard(Err(cause)) => line = self.lost(cause),
+                Happening::Heard(Err(end)) => {
+                    if end.close_code == Some(Code::FrameTooLarge.row().close_code) {
+                        self.session.message_too_large(self.now());
+                    }
+                    line = self.lost(end.why);
+                }
                 Happening::Wrote => self.session.wrote(self.now()),
                 Happening::Deadline => self.session.tick(self.now()),
                 Happening::Token(Ok(token)) => self.session.renew_token(token.text, self.now()),
@@ -146,10 +169,9 @@ impl Driver {
         }
     }
 
-    async fn await_while_up(&mut self, socket: &mut Socket) -> Happening {
+    async fn await_while_up(&mut self, socket: &mut Socket, may_read: bool) -> Happening {
         let deadline_ms = self.session.next_deadline_ms();
         let deadline = deadline_ms.map(|ms| self.started + Duration::from_millis(ms));
-        let may_read = self.inboxes.values().all(Inbox::has_room);
         tokio::select! {
             request = self.requests.recv() => Happening::Request(request),
             () = inbox::deliver(&mut self.inboxes) => Happening::Delivered,
@@ -188,6 +210,7 @@ impl Driver {
             let request = tokio::select! {
                 connected = &mut connecting => break connected,
                 request = self.requests.recv() => request,
+                () = inbox::deliver(&mut self.inboxes) => continue,
             };
             match request {
                 None | Some(Command::Close) => return Err(Interrupted::Closed),
@@ -197,6 +220,8 @@ impl Driver {
                 }
                 Some(command) => self.request(command),
             }
+            self.pass_events();
+            self.retry_appends();
         };
         let (socket, token) = connected
             .map_err(|_| Interrupted::Failed("no connection in time".into()))?
@@ -208,9 +233,14 @@ impl Driver {
     }
 
     fn lost(&mut self, cause: String) -> Line {
+        let now = self.now();
+        // A session that ends as soon as it began is no success.
+        let lasted = |since_ms| now.elapsed_ms.saturating_sub(since_ms) >= GOOD_SESSION_MS;
+        if self.welcomed_ms.take().is_some_and(lasted) {
+            self.backoff.succeeded();
+        }
         let after_ms = self.backoff.failed(&mut self.jitter);
         tracing::debug!(cause, after_ms, "not connected");
-        let now = self.now();
         self.session.closed(now);
         self.credentials.dropped();
         self.link.send_replace(Link::Waiting { after_ms, cause });
@@ -239,7 +269,7 @@ impl Driver {
                     },
                     Line::Up(socket),
                 ) => {
-                    self.backoff.succeeded();
+                    self.welcomed_ms = Some(millis(self.started.elapsed()));
                     let url = socket.url().to_owned();
                     self.link.send_replace(Link::Open {
                         url,

@@ -31,6 +31,20 @@ pub(super) enum Heard {
     Nothing,
 }
 
+/// Why there is no socket any more.
+pub(super) struct End {
+    /// As the gateway closed it, if it did.
+    pub(super) close_code: Option<u16>,
+    pub(super) why: String,
+}
+
+impl From<String> for End {
+    fn from(why: String) -> Self {
+        let close_code = None;
+        Self { close_code, why }
+    }
+}
+
 pub(super) struct Socket {
     url: String,
     stream: WebSocketStream<TcpStream>,
@@ -115,7 +129,7 @@ impl Socket {
     }
 
     /// Writes what is queued (`None` when all of it went out), or reads one message. Cancel-safe.
-    pub(super) async fn step(&mut self, may_read: bool) -> Result<Option<Heard>, String> {
+    pub(super) async fn step(&mut self, may_read: bool) -> Result<Option<Heard>, End> {
         let has_output = !self.queue.is_empty() || self.unflushed;
         let Self {
             stream,
@@ -127,15 +141,15 @@ impl Socket {
         poll_fn(|cx| {
             use std::task::Poll;
             if has_output && let Poll::Ready(wrote) = poll_write(stream, queue, unflushed, cx) {
-                return Poll::Ready(wrote.map(|()| None).map_err(|e| e.to_string()));
+                return Poll::Ready(wrote.map(|()| None).map_err(|e| e.to_string().into()));
             }
             if !may_read {
                 return Poll::Pending;
             }
             match stream.poll_next_unpin(cx) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(None) => Poll::Ready(Err("closed".into())),
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error.to_string())),
+                Poll::Ready(None) => Poll::Ready(Err("closed".to_owned().into())),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error.to_string().into())),
                 Poll::Ready(Some(Ok(message))) => Poll::Ready(hear(*encoding, message).map(Some)),
             }
         })
@@ -196,19 +210,22 @@ fn message(encoding: Encoding, bytes: Bytes) -> Message {
     }
 }
 
-fn hear(encoding: Encoding, message: Message) -> Result<Heard, String> {
+fn hear(encoding: Encoding, message: Message) -> Result<Heard, End> {
     let bytes: Bytes = match message {
         Message::Text(text) => text.into(),
         Message::Binary(bytes) => bytes,
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(Heard::Nothing),
         Message::Close(Some(frame)) => {
-            return Err(format!("closed with {}: {}", frame.code, frame.reason));
+            return Err(End {
+                close_code: Some(frame.code.into()),
+                why: format!("closed with {}: {}", frame.code, frame.reason),
+            });
         }
-        Message::Close(None) => return Err("closed".into()),
+        Message::Close(None) => return Err("closed".to_owned().into()),
     };
     match encoding.decode_server(&bytes) {
         Ok(packet) => Ok(Heard::Packet(Box::new(packet))),
         Err(error) if error.code == inkwire_model::Code::UnknownPacket => Ok(Heard::Nothing),
-        Err(error) => Err(format!("the gateway sent what is no packet: {error}")),
+        Err(error) => Err(format!("the gateway sent what is no packet: {error}").into()),
     }
 }

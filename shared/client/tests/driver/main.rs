@@ -164,3 +164,71 @@ async fn closing_leaves_in_good_order_and_hands_out_the_memory() {
     assert_eq!(*link.borrow(), Link::Closed);
     gateway.stop().await;
 }
+
+/// A gateway with so many entries, which its readers have not taken.
+async fn written(count: usize) -> Gateway {
+    let gateway = Gateway::start().await;
+    let (connection, document, mut events) = open(options(&gateway.url())).await;
+    for n in 0..count {
+        document.append(draft(n)).await.unwrap();
+    }
+    collect(&mut events, count).await;
+    connection.close().await;
+    gateway
+}
+
+#[tokio::test]
+async fn an_application_that_takes_nothing_for_long_keeps_its_connection() {
+    let gateway = written(600).await;
+    let mut options = options(&gateway.url());
+    options.events_max = 1;
+    options.session.ping_ms = 50;
+    options.session.dead_after_ms = 200;
+    let (connection, _document, mut events) = open(options).await;
+    let mut link = connection.link();
+    let opened = link.wait_for(|link| matches!(link, Link::Open { .. }));
+    drop(timeout(DEADLINE, opened).await.unwrap().unwrap());
+    // Longer than any gateway may be silent.
+    let lost = link.wait_for(|link| !matches!(link, Link::Open { .. }));
+    assert!(
+        timeout(Duration::from_millis(1_500), lost).await.is_err(),
+        "still the first connection"
+    );
+    let mut shown = 0;
+    while shown < 600 {
+        shown += usize::from(matches!(next(&mut events).await, Event::Entry(_)));
+    }
+    connection.close().await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn events_are_handed_out_while_it_connects() {
+    let gateway = written(100).await;
+    // Takes connections, and says nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute_url = format!("ws://{}/ws", mute.local_addr().unwrap());
+    let mut options = options(&gateway.url()).or(&mute_url);
+    options.events_max = 1;
+    options.connect_timeout_ms = 10 * 60_000;
+    let (connection, document, mut events) = open(options).await;
+    let subject = inkwire_model::Subject::parse("bob").unwrap();
+    let live = async {
+        let grant = inkwire_model::AccessAction::Grant;
+        while !document.change_access(subject.clone(), grant).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, live).await.expect("live in time");
+    connection.cut().await;
+    let mut link = connection.link();
+    let connecting =
+        link.wait_for(|link| matches!(link, Link::Connecting { url } if *url == mute_url));
+    drop(timeout(DEADLINE, connecting).await.unwrap().unwrap());
+    let mut shown = 0;
+    while shown < 100 {
+        shown += usize::from(matches!(next(&mut events).await, Event::Entry(_)));
+    }
+    connection.close().await;
+    gateway.stop().await;
+}

@@ -158,11 +158,53 @@ fn a_join_that_waits_for_the_log_goes_on_by_itself() {
         after_ms: Some(500),
         need: None,
     });
-    stage.wait_ms(5_000);
+    for _ in 0..20 {
+        stage.wait_ms(5_000);
+        stage.hear(ServerPacket::Pong { id: 0 });
+    }
     assert_eq!(stage.take_joins(), []);
+    assert_eq!(
+        stage.others.len(),
+        1,
+        "the welcome, and no end of the session"
+    );
     let one = stage.log.append(&ClientId::random(), 1, &draft(1));
     stage.entry(&one);
     stage.joined();
     assert_eq!(shown(&stage), [1]);
     assert!(stage.session.document(&document()).unwrap().is_live());
+}
+
+#[test]
+fn what_is_too_old_to_compare_is_no_repeat() {
+    let (mut stage, other) = reading();
+    let entries: Vec<_> = (1..=300)
+        .map(|n| stage.log.append(&other, n, &draft(n)))
+        .collect();
+    for entry in &entries {
+        stage.entry(entry);
+    }
+    stage.entry(&entries[299]);
+    assert!(stage.session.document(&document()).unwrap().is_live());
+    stage.entry(&entries[0]);
+    let old = Fault::Old { last: 300, got: 1 };
+    assert!(stage.events.contains(&Event::Broken(old)));
+    assert!(stage.has_left());
+}
+
+#[test]
+fn a_join_that_ends_below_what_was_shown_is_not_believed() {
+    let (mut stage, other) = reading();
+    for n in 1..=2 {
+        let entry = stage.log.append(&other, n, &draft(n));
+        stage.entry(&entry);
+    }
+    stage.disconnect();
+    stage.connect();
+    stage.clear();
+    stage.log.entries.truncate(1);
+    stage.joined();
+    let old = Fault::Old { last: 2, got: 1 };
+    assert!(stage.events.contains(&Event::Broken(old)));
+    assert!(stage.has_left());
 }

@@ -2,9 +2,9 @@
 
 use inkwire_model::{Nack, Role};
 
-use crate::core::{AppendId, Event, JoinOptions};
+use crate::core::{AppendError, AppendId, Draft, Event, JoinOptions};
 
-use super::stage::{NONE, Stage};
+use super::stage::{NONE, Stage, document};
 
 fn refusals() -> [Nack; 4] {
     [
@@ -115,4 +115,79 @@ fn where_an_earlier_attempt_may_have_landed_the_rest_waits_for_the_row() {
         assert_eq!(stage.events.contains(&refused), !landed);
         assert_eq!(stage.acked().contains(&AppendId(1)), landed);
     }
+}
+
+fn large() -> Draft {
+    Draft::edit(format!("\"{}\"", "x".repeat(600)))
+}
+
+#[test]
+fn what_no_message_has_room_for_is_refused_here() {
+    let mut stage = Stage::detached(JoinOptions::default());
+    stage.message_bytes_max = 500;
+    stage.connect();
+    stage.joined();
+    let refused = stage.try_append(large());
+    assert!(
+        matches!(
+            refused,
+            Err(AppendError::MessageTooLarge {
+                bytes: 601..,
+                bytes_max: 500
+            })
+        ),
+        "{refused:?}"
+    );
+    stage.append(1);
+    assert_eq!(stage.take_numbers(), [1]);
+}
+
+#[test]
+fn what_was_queued_before_the_first_welcome_is_looked_at_again() {
+    let mut stage = Stage::detached(JoinOptions::default());
+    stage.message_bytes_max = 500;
+    stage.try_append(large()).unwrap();
+    stage.append(2);
+    stage.connect();
+    stage.joined();
+    assert_eq!(stage.take_appends(), [(1, "[[0,0,\"2\"]]".into())]);
+    let nack = Nack::TooLarge { max_bytes: 500 };
+    let append = AppendId(1);
+    assert!(stage.events.contains(&Event::Nack { append, nack }));
+    let counts = stage.session.document(&document()).unwrap().counts();
+    assert_eq!((counts.sent, counts.refused), (1, 1));
+}
+
+#[test]
+fn the_largest_without_an_answer_is_what_ended_the_session() {
+    let mut stage = Stage::live(JoinOptions {
+        write_only: true,
+        ..JoinOptions::default()
+    });
+    stage.append(1);
+    stage.try_append(large()).unwrap();
+    stage.append(3);
+    let client = stage.client();
+    stage.log.take(&client, &stage.sent[0].clone());
+    stage.session.message_too_large(stage.now);
+    stage.disconnect();
+    stage.clear();
+    stage.wait_ms(11_000);
+    stage.connect();
+    stage.joined();
+    assert!(stage.has_left(), "nothing of it can land: the row tells");
+    stage.left();
+    stage.joined();
+    assert_eq!(stage.take_appends(), [(1, "[[0,0,\"3\"]]".into())]);
+    let refused = |e: &Event| {
+        matches!(
+            e,
+            Event::Nack {
+                append: AppendId(2),
+                ..
+            }
+        )
+    };
+    assert!(stage.events.iter().any(refused), "{:?}", stage.events);
+    assert_eq!(stage.acked(), [AppendId(1)]);
 }

@@ -273,3 +273,22 @@ fn a_leave_that_is_never_confirmed_ends_the_session_and_not_the_document() {
     stage.connect();
     assert_eq!(stage.take_joins().len(), 1);
 }
+
+#[test]
+fn an_application_that_does_not_read_is_no_silence_of_the_gateway() {
+    let mut stage = Stage::live(JoinOptions::default());
+    stage.append(1);
+    stage.clear();
+    for _ in 0..40 {
+        stage.now.elapsed_ms += 5_000;
+        stage.now.unix_ms += 5_000;
+        stage.session.did_not_read(5_000);
+        stage.session.tick(stage.now);
+        stage.wait_ms(0);
+    }
+    let ended = |o: &Output| matches!(o, Output::Disconnect { .. });
+    assert!(!stage.others.iter().any(ended));
+    assert!(!stage.has_left(), "nor is the answer overdue");
+    stage.wait_ms(20_000);
+    assert!(stage.others.iter().any(ended));
+}

@@ -38,7 +38,7 @@ impl Stage {
     pub(super) fn detached(options: JoinOptions) -> Self {
         let mut stage = Self {
             session: Session::new(SessionOptions {
-                seed: 7,
+                seed: Some(7),
                 ..SessionOptions::default()
             }),
             now: Now {

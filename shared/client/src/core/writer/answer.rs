@@ -92,6 +92,24 @@ impl Writer {
         }
     }
 
+    /// What `next_packet` just gave is not sent after all: no message that the gateway takes has room
+    /// for it.
+    pub fn refused_here(&mut self, number: ClientSeq, nack: Nack, now: Now, out: &mut Events) {
+        self.counts.sent = self.counts.sent.saturating_sub(1);
+        self.refused(number, nack, now, out);
+    }
+
+    /// The session ended over `number`, as it seems. It is not sent again; whether an earlier attempt
+    /// landed is told by the row, as for any that was refused.
+    pub fn give_up(&mut self, number: ClientSeq, nack: Nack, now: Now, out: &mut Events) {
+        if self.renewal.is_none() && number <= self.sent {
+            if let Some(entry) = self.held.entry_mut(number) {
+                entry.unsettled = true;
+            }
+            self.refused(number, nack, now, out);
+        }
+    }
+
     fn pause(
         &mut self,
         number: ClientSeq,

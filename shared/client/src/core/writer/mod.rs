@@ -36,6 +36,8 @@ pub enum AppendError {
     QueueFull { entries: usize, bytes: usize },
     #[error("the payload has {bytes} bytes, the gateway takes {bytes_max}")]
     TooLarge { bytes: usize, bytes_max: u64 },
+    #[error("its message has {bytes} bytes, the gateway takes {bytes_max}")]
+    MessageTooLarge { bytes: usize, bytes_max: usize },
     #[error("this document was opened for reading only")]
     ReadOnly,
     #[error("the document ended: {0:?}")]
@@ -189,6 +191,23 @@ impl Writer {
             payload,
             traceparent,
         })
+    }
+
+    /// The size of the largest entry that was sent and has no answer.
+    pub fn largest_in_flight(&self) -> Option<(ClientSeq, usize)> {
+        let in_flight = self
+            .held
+            .iter()
+            .filter(|(n, _)| (self.acked + 1..=self.sent).contains(n));
+        let sizes = in_flight.map(|(number, entry)| (number, entry.draft.payload.len()));
+        sizes.max_by_key(|(_, bytes)| *bytes)
+    }
+
+    /// Time in which nothing was read is no time in which nothing was answered.
+    pub fn did_not_read(&mut self, ms: u64) {
+        if let Some(due) = &mut self.answer_due_ms {
+            *due += ms;
+        }
     }
 
     /// The session is gone, or has confirmed that the document was left: it makes no further calls,

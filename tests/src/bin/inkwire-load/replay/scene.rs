@@ -160,8 +160,8 @@ fn connect(replay: &Replay, url: &str) -> anyhow::Result<Connection> {
     if let Some(token) = &replay.token {
         options = options.token(constant_token(token.clone()));
     }
-    // A test of resuming is no test of patience.
-    options.backoff_max_ms = 1_000;
+    // A test of resuming is no test of patience; and no session lasts, where many links are cut.
+    options.backoff_max_ms = 200;
     Ok(Connection::open(options)?)
 }
 

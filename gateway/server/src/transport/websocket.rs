@@ -1,18 +1,19 @@
 //! One WebSocket's task: it decides what happened and tells the session. It holds no buffer while the
-//! connection is idle, reads nothing while the hub cannot take more, and never delays a delivery:
-//! those go from the hub's tasks straight to the socket.
+//! connection is idle, reads nothing while the hub cannot take more but still serves all else, and
+//! never delays a delivery: those go from the hub's tasks straight to the socket.
 
 use std::{
     future::poll_fn,
     io,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
-use inkwire_hub::{Hub, Outbox, OutboxLimits, Priority};
-use inkwire_model::{Code, UnixMillis};
+use inkwire_hub::{Command, Hub, Outbox, OutboxLimits, Priority, Stopped};
+use inkwire_model::{Code, DocumentId, UnixMillis};
 use inkwire_protocol::{
     native::Encoding,
     websocket::{self, CloseFrame, Decoder, DecoderLimits, Message},
@@ -79,17 +80,10 @@ pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: 
         encoding: agreed.encoding,
         session,
         outbox,
-        hub: shared.hub,
         close_timeout: shared.config.close_timeout,
         phase: Phase::Open,
     };
-    driver.run(shared.stop).await;
-    // What a vanished session still has to tell the hub.
-    driver.follow().await;
-    let cause = driver.outbox.closing().map(|code| code.as_str());
-    debug!(cause, "a connection ended");
-    // The hub's members may hold the socket a little longer.
-    driver.outbox.wire().cut();
+    driver.run(&shared.hub, shared.stop).await;
 }
 
 struct Driver {
@@ -100,7 +94,6 @@ struct Driver {
     encoding: Encoding,
     session: NativeSession<SocketWire>,
     outbox: Arc<Outbox<SocketWire>>,
-    hub: Hub,
     close_timeout: Duration,
     phase: Phase,
 }
@@ -121,6 +114,8 @@ enum Phase {
 
 /// What happened.
 enum Event {
+    /// The hub took the commands, or will never take any more.
+    HandedOver(Result<(), Stopped>),
     Read(io::Result<usize>),
     Writable(io::Result<()>),
     /// The outbox wants something: a look at it tells what.
@@ -131,14 +126,16 @@ enum Event {
 }
 
 impl Driver {
-    async fn run(&mut self, stop: Stop) {
+    async fn run(&mut self, hub: &Hub, stop: Stop) {
+        // Commands on their way to the hub; those that come meanwhile wait in the session.
+        let mut handing = pin!(None);
         let mut armed = self.deadline();
         let mut timer = pin!(sleep_until(armed.into()));
         let mut settle = pin!(stop.settling.cancelled());
         let mut close = pin!(stop.closing.cancelled());
         // What came right behind the handshake is not announced by the socket.
         self.decode();
-        self.follow().await;
+        self.follow();
         while self.phase != Phase::Over {
             let deadline = self.deadline();
             // A later deadline waits for the timer to fire: most of them move with every message.
@@ -146,9 +143,18 @@ impl Driver {
                 armed = deadline;
                 timer.as_mut().reset(armed.into());
             }
+            if handing.is_none() {
+                let commands = self.session.take_commands();
+                if !commands.is_empty() {
+                    handing.set(Some(hand_over(hub, commands)));
+                }
+            }
             let is_serving = matches!(self.phase, Phase::Open | Phase::Settling);
+            let is_handing = handing.is_some();
             let event = tokio::select! {
                 biased;
+                // First, since it is ready at once unless a shard of the hub has too much to do.
+                taken = poll_some(handing.as_mut()), if is_handing => Event::HandedOver(taken),
                 () = &mut close, if is_serving => Event::Close,
                 () = &mut settle, if self.phase == Phase::Open => Event::Settle,
                 () = self.outbox.attention() => Event::Outbox,
@@ -157,24 +163,44 @@ impl Driver {
                 }
                 read = poll_fn(|context| {
                     buffer::poll_read(&mut self.half, &mut self.kept, context)
-                }), if self.phase != Phase::Settling => Event::Read(read),
+                }), if self.phase != Phase::Settling && !is_handing => Event::Read(read),
                 () = &mut timer => Event::Deadline,
             };
             match event {
+                Event::HandedOver(taken) => {
+                    handing.set(None);
+                    if taken.is_err() {
+                        let detail = "this replica failed; connect to another one";
+                        self.session.close(Code::Internal, detail);
+                    }
+                }
                 Event::Read(Ok(0) | Err(_)) | Event::Writable(Err(_)) => self.vanish(),
                 Event::Read(Ok(_)) => self.decode(),
                 Event::Writable(Ok(())) => self.outbox.resume(),
                 Event::Outbox => {}
                 Event::Deadline => {
                     self.meet_deadline();
+                    if is_handing {
+                        // It is not silent: nobody listens. The deadline above was the ping's.
+                        self.session.heard(Instant::now());
+                    }
                     armed = self.deadline();
                     timer.as_mut().reset(armed.into());
                 }
                 Event::Settle => self.phase = Phase::Settling,
                 Event::Close => self.session.close(Code::GoingAway, "this replica stops"),
             }
-            self.follow().await;
+            self.follow();
         }
+        let cause = self.outbox.closing().map(|code| code.as_str());
+        debug!(cause, "a connection ended");
+        // The hub's members may hold the socket a little longer.
+        self.outbox.wire().cut();
+        // What a vanished session still has to tell the hub; one that stopped need not be told.
+        if handing.is_some() && poll_some(handing.as_mut()).await.is_err() {
+            return;
+        }
+        let _stopped = hand_over(hub, self.session.take_commands()).await;
     }
 
     /// Feeds the session with every whole message that was read.
@@ -242,18 +268,12 @@ impl Driver {
     }
 
     /// Brings what the last event led to where it belongs.
-    async fn follow(&mut self) {
+    fn follow(&mut self) {
         self.session.flush();
         let is_closing = self.outbox.closing().is_some();
         if is_closing {
             // The hub may have closed it: then the session does not know yet.
             self.session.leave_all();
-        }
-        for (document, command) in self.session.take_commands() {
-            // An error says that the hub has stopped: nothing is left to be told.
-            if self.hub.send(&document, command).await.is_err() {
-                break;
-            }
         }
         self.phase = match self.phase {
             Phase::Open | Phase::Settling if is_closing => Phase::Closing {
@@ -288,3 +308,23 @@ impl Driver {
         }
     }
 }
+
+/// Hands the commands to the hub in their order, and waits while it cannot take them.
+async fn hand_over(hub: &Hub, commands: Vec<(DocumentId, Command)>) -> Result<(), Stopped> {
+    for (document, command) in commands {
+        hub.send(&document, command).await?;
+    }
+    Ok(())
+}
+
+/// Waits for the future in a place that has one; for ever in an empty one.
+async fn poll_some<F: Future>(mut place: Pin<&mut Option<F>>) -> F::Output {
+    poll_fn(|context| match place.as_mut().as_pin_mut() {
+        Some(future) => future.poll(context),
+        None => Poll::Pending,
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

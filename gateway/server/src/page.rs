@@ -3,8 +3,9 @@
 use axum::{Router, response::IntoResponse, routing::get};
 use http::{HeaderValue, header};
 
-/// Its scripts and styles are its own, it may connect anywhere, and nobody may frame it.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
+/// Its scripts, styles and connections are its own, and nobody may frame it: no link can make it
+/// send a text or a token elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Path, content type and content of each file.

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     admin,
@@ -47,11 +47,13 @@ pub enum ServeError {
     Signals(io::Error),
     #[error(transparent)]
     Bus(#[from] BusFault),
+    #[error("a part of the hub ended by a defect of the gateway; the log above says which")]
+    Hub,
 }
 
 /// Runs a replica until a signal ends it.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
-    let mut signals = StopSignals::catch().map_err(ServeError::Signals)?;
+    let signals = StopSignals::catch().map_err(ServeError::Signals)?;
     let replica: Arc<str> = config
         .replica
         .clone()
@@ -60,22 +62,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     open_files::raise_limit(config.listen.connections_max);
     let public = bind_all(&config.listen.addresses).await?;
     let admin = bind(config.admin).await?;
-    let mut running = Running::start(&config, replica.clone(), public, admin)?;
+    let running = Running::start(&config, replica.clone(), public, admin)?;
     info!(
         replica = &*replica,
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    tokio::select! {
-        name = signals.received() => info!(signal = name, "stopping"),
-        unfit = running.bus.unfit() => {
-            running.stop(Duration::ZERO).await;
-            return Err(BusFault::Unfit(unfit).into());
-        }
-    }
-    running.stop(config.stop_timeout).await;
-    info!("stopped");
-    Ok(())
+    running.until_end(signals, config.stop_timeout).await
 }
 
 /// What is running.
@@ -89,6 +82,7 @@ struct Running {
     sessions: TaskTracker,
     hub_tasks: TaskTracker,
     hub_stop: CancellationToken,
+    hub_failed: CancellationToken,
     admin_stop: CancellationToken,
     admin_tasks: TaskTracker,
 }
@@ -127,6 +121,7 @@ impl Running {
             sessions: TaskTracker::new(),
             hub_tasks,
             hub_stop,
+            hub_failed: hub.failed().clone(),
             admin_stop: CancellationToken::new(),
             admin_tasks: TaskTracker::new(),
         };
@@ -183,6 +178,34 @@ impl Running {
             stop: self.admin_stop.clone(),
         };
         self.admin_tasks.spawn(acceptor.run(listener));
+    }
+
+    /// Runs until a signal ends it, or a fault that does not go away by itself.
+    async fn until_end(
+        mut self,
+        mut signals: StopSignals,
+        stop_timeout: Duration,
+    ) -> Result<(), ServeError> {
+        tokio::select! {
+            name = signals.received() => {
+                // Before it is told: who reads the log finds it so.
+                self.health.stop();
+                info!(signal = name, "stopping");
+            }
+            unfit = self.bus.unfit() => {
+                self.stop(Duration::ZERO).await;
+                return Err(BusFault::Unfit(unfit).into());
+            }
+            () = self.hub_failed.cancelled() => {
+                // Its documents are served by nobody here: their sessions belong on other replicas.
+                error!("a part of the hub ended by itself; stopping");
+                self.stop(stop_timeout).await;
+                return Err(ServeError::Hub);
+            }
+        }
+        self.stop(stop_timeout).await;
+        info!("stopped");
+        Ok(())
     }
 
     /// Ends everything: what was appended is acknowledged, then sessions close, then the hub stops.
@@ -274,4 +297,38 @@ async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeErr
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| ServeError::Listen { address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, io::ErrorKind};
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Given;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_part_of_the_hub_that_ended_ends_the_replica() {
+        let config = Config::load(Given {
+            flags: HashMap::new(),
+            config_file: None,
+            variable: &|_| None,
+            read_file: &|_| Err(ErrorKind::NotFound.into()),
+        })
+        .unwrap();
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let public = bind_all(&[here]).await.unwrap();
+        let admin = bind(here).await.unwrap();
+        let running = Running::start(&config, "gw-1".into(), public, admin).unwrap();
+        let failed = running.hub_failed.clone();
+        let signals = StopSignals::catch().unwrap();
+        let mut life = std::pin::pin!(running.until_end(signals, config.stop_timeout));
+        assert!(timeout(Duration::ZERO, &mut life).await.is_err());
+        failed.cancel();
+        let end = timeout(PATIENCE, life).await.expect("it ends");
+        assert!(matches!(end, Err(ServeError::Hub)), "{end:?}");
+    }
 }

@@ -144,7 +144,7 @@ keys! {
     OUTBOX_MESSAGES_MAX "outbox_messages_max" number(16, 10_000_000), "16384",
         "Most messages that wait for one slow connection; above, signals go first, then it ends with `slow_consumer`.";
     OUTBOX_BYTES_MAX "outbox_bytes_max" number(65_536, 1_073_741_824), "4194304",
-        "Most bytes that wait for one slow connection.";
+        "Most bytes that wait for one slow connection: at least 4 times `page_bytes_max` and twice `payload_bytes_max`.";
     HEAD_INTERVAL_MS "head_interval_ms" number(100, DAY_MS), "15000",
         "How often the heads of followed documents are compared with Redis, give or take 10 %: finds what pub/sub lost silently.";
     LINGER_MS "linger_ms" number(0, DAY_MS), "10000",

@@ -244,6 +244,11 @@ fn outbox(layers: &mut Layers) -> OutboxLimits {
         let problem = "is less than twice payload_bytes_max: one large entry would end sessions";
         layers.fault(&keys::OUTBOX_BYTES_MAX, problem.to_owned());
     }
+    // Escaped, a page may become three times as large; a page is sent while half of the outbox is free.
+    if bytes_max < layers.size(&keys::PAGE_BYTES_MAX).saturating_mul(4) {
+        let problem = "is less than 4 times page_bytes_max: one page of history would end sessions";
+        layers.fault(&keys::OUTBOX_BYTES_MAX, problem.to_owned());
+    }
     OutboxLimits {
         messages_max: layers.size(&keys::OUTBOX_MESSAGES_MAX),
         bytes_max,

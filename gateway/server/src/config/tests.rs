@@ -178,6 +178,26 @@ fn secrets_come_from_one_place_and_are_never_shown() {
 }
 
 #[test]
+fn an_outbox_holds_a_page_and_an_entry_however_they_are_escaped() {
+    let sizes = |outbox: &str, page: &str, payload: &str| {
+        Sources::default()
+            .flag(&keys::OUTBOX_BYTES_MAX, outbox)
+            .flag(&keys::PAGE_BYTES_MAX, page)
+            .flag(&keys::PAYLOAD_BYTES_MAX, payload)
+    };
+    assert!(sizes("400000", "100000", "200000").load().is_ok());
+    let faults = sizes("400000", "100001", "1000").faults();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(
+        faults[0].starts_with("outbox_bytes_max (flag --outbox-bytes-max)")
+            && faults[0].contains("page_bytes_max"),
+        "{faults:?}"
+    );
+    let faults = sizes("400000", "1024", "200001").faults();
+    assert!(faults[0].contains("payload_bytes_max"), "{faults:?}");
+}
+
+#[test]
 fn anonymous_is_for_loopback_unless_forced_by_name() {
     use AnonymousPolicy::{Anywhere, Loopback};
     let anonymous = |sources: Sources| sources.load().map(|config| config.admission.anonymous);

@@ -16,7 +16,7 @@ fn the_page_and_what_is_not_there() {
     assert!(page.head.contains("content-type: text/html"), "{page:?}");
     assert!(
         page.head
-            .contains("content-security-policy: default-src 'self'"),
+            .contains("content-security-policy: default-src 'self'; connect-src 'self';"),
         "{page:?}"
     );
     assert!(page.body.contains("Inkwire"), "{page:?}");

@@ -167,6 +167,8 @@ async fn a_slow_reader_ends_alone() {
         "262144",
         "--outbox-bytes-max",
         "524288",
+        "--page-bytes-max",
+        "131072",
     ];
     let replica = Replica::start(&flags);
     let mut writer = Client::connect(replica.address).await;

@@ -2,7 +2,7 @@
 
 import { Client } from '@inkwire/client';
 
-import { drawDocument, linkTo, placeOf } from './page/place.js';
+import { drawDocument, linkTo, placeOf, takeToken } from './page/place.js';
 import { ReviewerPane } from './page/reviewer.js';
 import { Status } from './page/status.js';
 import { WriterPane } from './page/writer.js';
@@ -10,13 +10,14 @@ import { WriterPane } from './page/writer.js';
 const ROUND_TRIP_EVERY_MS = 2_000;
 
 const place = placeOf(location);
+const token = takeToken(window);
 const connect = (): Client =>
-  new Client({ url: place.gateway, token: place.token, pingIntervalMs: ROUND_TRIP_EVERY_MS });
+  new Client({ url: place.gateway, token, pingIntervalMs: ROUND_TRIP_EVERY_MS });
 
 const title = element('document', HTMLAnchorElement);
 title.textContent = place.document;
-title.href = linkTo(location, place.document);
-element('fresh', HTMLAnchorElement).href = linkTo(location, drawDocument());
+title.href = linkTo(place.document);
+element('fresh', HTMLAnchorElement).href = linkTo(drawDocument());
 document.title = `${place.document} · Inkwire`;
 
 const writer = connect();

@@ -117,7 +117,8 @@ async function test(gatewayUrl: string): Promise<void> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
     const url = new URL(gatewayUrl);
     url.searchParams.set('document', `browser-${Date.now()}`);
-    if (process.env['INKWIRE_TOKEN']) url.hash = `token=${process.env['INKWIRE_TOKEN']}`;
+    const token = process.env['INKWIRE_TOKEN'];
+    if (token) url.hash = `token=${token}`;
     const first = await Watched.open(context, url.href);
     const watched = [first];
     let text = 'Inkwire, live.\n';
@@ -136,8 +137,42 @@ async function test(gatewayUrl: string): Promise<void> {
       await first.page.screenshot({ path: path.join(pictures, 'desk.png') });
     });
 
+    if (token) {
+      await step('the token is not in the address, nor in a link, and a reload still has it', async () => {
+        const shown = await first.page.evaluate(() =>
+          [location.href, ...Array.from(document.querySelectorAll('a'), (link) => link.href)]);
+        assert.ok(shown.every((address) => !address.includes('#')), shown.join(' '));
+        const [opened] = await Promise.all([context.waitForEvent('page'), first.page.locator('#document').click()]);
+        const isLive = (): Promise<unknown> =>
+          opened.waitForFunction(() => document.querySelector('#writer [data-field="state"]')?.textContent === 'Live');
+        await isLive();
+        await opened.reload();
+        await isLive();
+        await opened.close();
+        assert.equal(await first.page.evaluate(() => sessionStorage.getItem('inkwire.token')), token);
+      });
+    }
+
+    await step('the page can connect to nobody else, whatever its address says', async () => {
+      const page = await context.newPage();
+      const elsewhere = new URL(url);
+      elsewhere.searchParams.set('gateway', 'ws://127.0.0.1:9/ws');
+      await page.goto(elsewhere.href);
+      await page.waitForFunction(() => document.querySelector('#writer [data-field="state"]')?.textContent === 'Live');
+      const refused = await page.evaluate(() => new Promise<string>((resolve) => {
+        document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
+        const socket = new WebSocket('ws://127.0.0.1:9/ws');
+        socket.onerror = () => setTimeout(() => resolve('nothing'), 1_000);
+      }));
+      assert.equal(refused, 'connect-src');
+      await page.close();
+    });
+
     await step("the writer's link is cut while it types: everything arrives once", async () => {
       await first.cut('#writer');
+      // Seconds that go by are not read out: they stand outside of the live region.
+      assert.equal(await first.page.locator('#writer [role="status"]').textContent(), 'Link cut');
+      assert.match((await first.page.locator('#writer [data-field="seconds"]').textContent()) ?? '', /^, back in \d s$/);
       const more = 'Written while the link was down: 연결 없이 쓴 글.\n';
       await first.type(more);
       await first.page.waitForFunction(
@@ -233,7 +268,11 @@ async function test(gatewayUrl: string): Promise<void> {
 
 let fake: Served | undefined;
 try {
-  if (process.argv.includes('--fake')) fake = await serveFake(path.join(root, 'dist'));
+  if (process.argv.includes('--fake')) {
+    fake = await serveFake(path.join(root, 'dist'));
+    // It takes any name for a token.
+    process.env['INKWIRE_TOKEN'] ??= 'ada';
+  }
   const url = fake?.url ?? process.env['INKWIRE_URL'];
   if (!url) throw new Error('INKWIRE_URL is not set: where is the gateway?');
   await test(url);

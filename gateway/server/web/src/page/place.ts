@@ -1,31 +1,50 @@
 // Where the page is told what to show: the document in the query, the token in the fragment, which
-// no server ever sees.
+// no server ever sees. The token is taken out of the address at once, so that no copied link, history
+// or picture of the window has it, and kept for this tab alone.
 
 export interface Place {
   readonly document: string;
   readonly gateway: string;
-  readonly token: string | undefined;
 }
 
 const DOCUMENT_DEFAULT = 'demo';
+const TOKEN_KEY = 'inkwire.token';
 
-export function placeOf(location: Location): Place {
+export function placeOf(location: Pick<Location, 'href' | 'search'>): Place {
   const query = new URLSearchParams(location.search);
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const gateway = new URL(query.get('gateway') ?? '/ws', location.href);
+  // Always the one that served the page: a link must not be able to send what is typed elsewhere.
+  const gateway = new URL('/ws', location.href);
   gateway.protocol = gateway.protocol.replace(/^http/, 'ws');
-  return {
-    document: query.get('document') || DOCUMENT_DEFAULT,
-    gateway: gateway.href,
-    token: fragment.get('token') ?? undefined,
-  };
+  return { document: query.get('document') || DOCUMENT_DEFAULT, gateway: gateway.href };
+}
+
+/** What `takeToken` needs of a window. */
+export interface TokenPlace {
+  readonly location: Pick<Location, 'href' | 'hash'>;
+  readonly history: Pick<History, 'replaceState'>;
+  readonly sessionStorage: Pick<Storage, 'getItem' | 'setItem'>;
+}
+
+/** The token of the fragment, which is then gone from the address; otherwise the one kept in this tab. */
+export function takeToken(page: TokenPlace): string | undefined {
+  const token = new URLSearchParams(page.location.hash.slice(1)).get('token');
+  if (page.location.hash) {
+    const bare = new URL(page.location.href);
+    bare.hash = '';
+    page.history.replaceState(null, '', bare);
+  }
+  try {
+    if (token === null) return page.sessionStorage.getItem(TOKEN_KEY) ?? undefined;
+    page.sessionStorage.setItem(TOKEN_KEY, token);
+  } catch {
+    // The browser keeps nothing for this page: the token lives as long as it does.
+  }
+  return token || undefined;
 }
 
 /** The same page on another document. */
-export function linkTo(location: Location, document: string): string {
-  const query = new URLSearchParams(location.search);
-  query.set('document', document);
-  return `?${query}${location.hash}`;
+export function linkTo(document: string): string {
+  return `?${new URLSearchParams({ document })}`;
 }
 
 export function drawDocument(): string {

@@ -58,9 +58,9 @@ export class Status {
     const document = this.#document.state;
     clearTimeout(this.#countdown);
     const [tone, text] = this.#sentence();
-    const state = this.#field('state');
-    state.dataset['tone'] = tone;
-    say(state, text);
+    this.#field('tone').dataset['tone'] = tone;
+    say(this.#field('state'), text);
+    say(this.#field('seconds'), this.#seconds());
     this.#button.disabled = connection.phase !== 'connected';
     say(this.#field('position'), document.position ? formatPosition(document.position) : '–');
     say(this.#field('round-trip'), connection.roundTripMs === undefined ? '–' : milliseconds(connection.roundTripMs));
@@ -78,20 +78,26 @@ export class Status {
   #sentence(): [Tone, string] {
     const connection = this.#client.state;
     const document = this.#document.state;
-    if (document.phase === 'ended') return ['bad', `Ended: ${document.cause ?? 'refused'}`];
+    if (document.phase === 'ended') return ['bad', ended(document.cause)];
     switch (connection.phase) {
       case 'closed':
         return ['bad', `Closed: ${connection.cause ?? 'by this page'}`];
-      case 'waiting': {
-        const seconds = Math.max(0, Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000));
-        return ['wait', connection.cause === 'cut' ? `Link cut, back in ${seconds} s` : `Connection lost, trying again in ${seconds} s`];
-      }
+      case 'waiting':
+        return ['wait', connection.cause === 'cut' ? 'Link cut' : 'Connection lost'];
       case 'connected':
-        if (document.phase !== 'joined') return ['wait', 'Joining'];
-        return document.isRenewing ? ['wait', 'Settling what was under way'] : ['good', 'Live'];
+        if (document.isRenewing) return ['wait', 'Settling what was under way'];
+        return document.phase === 'joined' ? ['good', 'Live'] : ['wait', 'Joining'];
       default:
         return ['wait', 'Connecting'];
     }
+  }
+
+  /** Beside the state and not in it: it changes every second, and a state that changes is read out. */
+  #seconds(): string {
+    const connection = this.#client.state;
+    if (connection.phase !== 'waiting' || this.#document.state.phase === 'ended') return '';
+    const seconds = Math.max(0, Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000));
+    return connection.cause === 'cut' ? `, back in ${seconds} s` : `, trying again in ${seconds} s`;
   }
 
   #field(name: string): HTMLElement {
@@ -99,6 +105,11 @@ export class Status {
     if (!found) throw new Error(`the page has no field ${name}`);
     return found;
   }
+}
+
+function ended(cause: string | undefined): string {
+  const isToken = cause === 'token_expired' || cause === 'unauthenticated' || cause === '4401';
+  return isToken ? 'Read only: the token is not valid any more. Open this page with a new one.' : `Ended: ${cause ?? 'refused'}`;
 }
 
 function milliseconds(ms: number): string {

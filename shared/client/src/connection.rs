@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inkwire_model::{AccessAction, DocumentId, Subject};
+use inkwire_model::{AccessAction, Code, DocumentId, Subject};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -33,6 +33,11 @@ pub enum Link {
     Waiting {
         after_ms: u64,
         cause: String,
+    },
+    /// The gateway does not take these credentials, and the source has no others: every document
+    /// ended with this code, and nothing is tried again.
+    Refused {
+        code: Code,
     },
     Closed,
 }
@@ -67,7 +72,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Starts connecting. What fails later is tried again for ever; see [`Connection::link`].
+    /// Starts connecting. What fails later is tried again for ever, but for credentials that are
+    /// refused twice; see [`Connection::link`].
     pub fn open(options: ConnectOptions) -> Result<Self, OpenError> {
         crate::driver::check_urls(&options)?;
         let (commands, requests) = mpsc::channel(COMMANDS_MAX);

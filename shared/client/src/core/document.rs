@@ -326,6 +326,11 @@ impl Document {
                 });
                 self.pump(step);
             }
+            // Nothing of this subject is taken any more: an `ended` follows.
+            ServerPacket::Nack {
+                nack: Nack::Revoked,
+                ..
+            } => self.end(Code::Revoked, step),
             ServerPacket::Nack {
                 client_seq, nack, ..
             } => {
@@ -469,7 +474,10 @@ impl Document {
         self.leave(pause_ms, step);
     }
 
-    fn end(&mut self, code: Code, step: &mut Step<'_>) {
+    pub(super) fn end(&mut self, code: Code, step: &mut Step<'_>) {
+        if matches!(self.phase, Phase::Ended(_)) {
+            return;
+        }
         self.phase = Phase::Ended(code);
         self.write(step, |w, _, out| w.forfeit(LossCause::Ended, out));
         self.tell(Event::State(State::Ended(code)), step);

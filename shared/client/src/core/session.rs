@@ -66,6 +66,8 @@ pub enum Output {
 #[derive(Debug)]
 enum Phase {
     Closed,
+    /// No session is to come.
+    Refused(Code),
     Greeting {
         until_ms: u64,
     },
@@ -130,6 +132,13 @@ impl Session {
         self.outputs
             .retain(|output| !matches!(output, Output::Send(_)));
         self.each_document(now, |document, step| document.detached(step));
+    }
+
+    /// Whoever this is, the gateway does not take it, and will not: every document ends.
+    pub fn refused(&mut self, code: Code, now: Now) {
+        self.closed(now);
+        self.phase = Phase::Refused(code);
+        self.each_document(now, |document, step| document.end(code, step));
     }
 
     /// The gateway is about to end the connection over a message that was too large. Whatever it
@@ -325,7 +334,7 @@ impl Session {
     /// When `tick` is due.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let own = match &self.phase {
-            Phase::Closed | Phase::Ending => return None,
+            Phase::Closed | Phase::Refused(_) | Phase::Ending => return None,
             Phase::Greeting { until_ms } => *until_ms,
             Phase::Open { ping_ms, .. } => {
                 let quiet_ms = self.sent_ms.min(self.heard_ms).max(self.pinged_ms);
@@ -343,7 +352,7 @@ impl Session {
     pub fn tick(&mut self, now: Now) {
         let now_ms = now.elapsed_ms;
         match self.phase {
-            Phase::Closed | Phase::Ending => return,
+            Phase::Closed | Phase::Refused(_) | Phase::Ending => return,
             Phase::Greeting { until_ms } if until_ms <= now_ms => {
                 return self.disconnect("no welcome in time");
             }
@@ -418,25 +427,26 @@ impl Session {
 
     /// Joins a document, if a session is open and nothing of a former membership can come any more.
     fn attach(&mut self, id: &DocumentId, now: Now) {
-        let Phase::Open {
-            subject,
-            landing_ms,
-            ..
-        } = &self.phase
-        else {
-            return;
-        };
         if self.leaving.contains_key(id) {
             return;
         }
-        if let Some(document) = self.documents.get_mut(id) {
-            let mut step = Step {
-                now,
-                jitter: &mut self.jitter,
-                room: self.room,
-                out: &mut self.outputs,
-            };
-            document.attached(subject, *landing_ms, &mut step);
+        let Some(document) = self.documents.get_mut(id) else {
+            return;
+        };
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            room: self.room,
+            out: &mut self.outputs,
+        };
+        match &self.phase {
+            Phase::Open {
+                subject,
+                landing_ms,
+                ..
+            } => document.attached(subject, *landing_ms, &mut step),
+            Phase::Refused(code) => document.end(*code, &mut step),
+            _ => {}
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use inkwire_model::{Code, DocumentId};
+use inkwire_model::{Code, DocumentId, Retry};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep_until,
@@ -42,7 +42,10 @@ const GOOD_SESSION_MS: u64 = 5_000;
 
 /// What the connection's socket is at the moment.
 enum Line {
-    Down { until: tokio::time::Instant },
+    /// Until the next attempt; without one there is none to come.
+    Down {
+        until: Option<tokio::time::Instant>,
+    },
     Up(Box<Socket>),
 }
 
@@ -69,6 +72,12 @@ pub(crate) struct Driver {
     welcomed_ms: Option<u64>,
     jitter: Jitter,
     credentials: Credentials,
+    /// In use; an anonymous session has none.
+    token: Option<String>,
+    /// What the last session was refused with.
+    refused_token: Option<Option<String>>,
+    /// The cause that the gateway told.
+    refusal: Option<Code>,
     next_url: usize,
 }
 
@@ -87,6 +96,9 @@ impl Driver {
             jitter: Jitter::new(options.session.seed.map(|seed| seed.wrapping_add(1))),
             credentials: Credentials::new(options.token.clone()),
             welcomed_ms: None,
+            token: None,
+            refused_token: None,
+            refusal: None,
             options,
             requests,
             link,
@@ -99,7 +111,7 @@ impl Driver {
     /// Until it is closed, or nobody holds the connection any more.
     pub(crate) async fn run(mut self) {
         let mut line = Line::Down {
-            until: tokio::time::Instant::now(),
+            until: Some(tokio::time::Instant::now()),
         };
         loop {
             let happening = match &mut line {
@@ -137,11 +149,17 @@ impl Driver {
                     if end.close_code == Some(Code::FrameTooLarge.row().close_code) {
                         self.session.message_too_large(self.now());
                     }
-                    line = self.lost(end.why);
+                    line = match self.are_refused(end.close_code) {
+                        Some(code) => self.refused(code),
+                        None => self.lost(end.why),
+                    };
                 }
                 Happening::Wrote => self.session.wrote(self.now()),
                 Happening::Deadline => self.session.tick(self.now()),
-                Happening::Token(Ok(token)) => self.session.renew_token(token.text, self.now()),
+                Happening::Token(Ok(token)) => {
+                    self.token = Some(token.text.clone());
+                    self.session.renew_token(token.text, self.now());
+                }
                 Happening::Token(Err(cause)) => tracing::warn!(cause, "no token to renew with"),
                 Happening::Reconnect => match self.connect().await {
                     Ok(socket) => line = Line::Up(Box::new(socket)),
@@ -161,11 +179,16 @@ impl Driver {
         self.link.send_replace(Link::Closed);
     }
 
-    async fn await_while_down(&mut self, until: tokio::time::Instant) -> Happening {
+    async fn await_while_down(&mut self, until: Option<tokio::time::Instant>) -> Happening {
         tokio::select! {
             request = self.requests.recv() => Happening::Request(request),
             () = inbox::deliver(&mut self.inboxes) => Happening::Delivered,
-            () = sleep_until(until) => Happening::Reconnect,
+            () = async {
+                match until {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            } => Happening::Reconnect,
         }
     }
 
@@ -228,7 +251,8 @@ impl Driver {
             .map_err(Interrupted::Failed)?;
         self.credentials.holds(token.as_ref());
         let now = self.now();
-        self.session.opened(token.map(|token| token.text), now);
+        self.token = token.map(|token| token.text);
+        self.session.opened(self.token.clone(), now);
         Ok(socket)
     }
 
@@ -246,7 +270,28 @@ impl Driver {
         self.link.send_replace(Link::Waiting { after_ms, cause });
         self.pass_events();
         let until = tokio::time::Instant::now() + Duration::from_millis(after_ms);
-        Line::Down { until }
+        Line::Down { until: Some(until) }
+    }
+
+    /// Whether the gateway closed over credentials that it had refused before.
+    fn are_refused(&mut self, close_code: Option<u16>) -> Option<Code> {
+        let told = self.refusal.take();
+        if close_code != Some(Code::Unauthenticated.row().close_code) {
+            return None;
+        }
+        let former = self.refused_token.replace(self.token.clone());
+        // The source was asked once more since, and had nothing else.
+        (former.as_ref() == Some(&self.token)).then(|| told.unwrap_or(Code::Unauthenticated))
+    }
+
+    fn refused(&mut self, code: Code) -> Line {
+        tracing::warn!(code = code.as_str(), "the credentials are refused for good");
+        let now = self.now();
+        self.session.refused(code, now);
+        self.credentials.dropped();
+        self.link.send_replace(Link::Refused { code });
+        self.pass_events();
+        Line::Down { until: None }
     }
 
     /// Hands out what the core wants done; a text if it wants another connection.
@@ -269,6 +314,7 @@ impl Driver {
                     },
                     Line::Up(socket),
                 ) => {
+                    self.refused_token = None;
                     self.welcomed_ms = Some(millis(self.started.elapsed()));
                     let url = socket.url().to_owned();
                     self.link.send_replace(Link::Open {
@@ -281,6 +327,7 @@ impl Driver {
                 (Output::Welcomed { .. }, Line::Down { .. }) => {}
                 (Output::Refused { code, detail, .. }, _) => {
                     tracing::warn!(code = code.as_str(), detail, "refused by the gateway");
+                    self.refusal = (code.row().retry == Retry::Reauthenticated).then_some(code);
                 }
                 (Output::Disconnect { why }, _) => end = Some(why.to_owned()),
             }
@@ -290,9 +337,7 @@ impl Driver {
 
     /// After a loss there is nobody to send to, but events to tell.
     fn pass_events(&mut self) {
-        let mut down = Line::Down {
-            until: tokio::time::Instant::now(),
-        };
+        let mut down = Line::Down { until: None };
         self.pass_outputs(&mut down);
     }
 

@@ -10,7 +10,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use inkwire_model::{
-    ChainHash, ClientId, ClientRow, DocumentId, Entry, Nack, NewEntry, Position, Role, Subject,
+    ChainHash, ClientId, ClientRow, Code, DocumentId, Entry, Nack, NewEntry, Position, Role,
+    Subject,
 };
 use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 use tokio::{
@@ -24,6 +25,7 @@ use tokio_tungstenite::{
         Message,
         handshake::server::{Request, Response},
         http::header::SEC_WEBSOCKET_PROTOCOL,
+        protocol::CloseFrame,
     },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -162,7 +164,17 @@ async fn serve(stream: TcpStream, shared: &Shared) {
                 vec![ServerPacket::Entry { document: document(), entry }]
             }
         };
+        let is_over = matches!(answers[..], [ServerPacket::Error { .. }]);
         if !send(&mut socket, encoding, answers).await {
+            return;
+        }
+        if is_over {
+            let frame = CloseFrame {
+                code: 4401.into(),
+                reason: "".into(),
+            };
+            let _ = socket.close(Some(frame)).await;
+            while let Some(Ok(_)) = socket.next().await {}
             return;
         }
     }
@@ -194,6 +206,16 @@ fn hear(
     shared: &Shared,
 ) -> Vec<ServerPacket> {
     match packet {
+        ClientPacket::Hello { token } if token.as_deref() == Some("expired") => {
+            let _ = shared.seen.try_send(Seen::Hello(token));
+            vec![ServerPacket::Error {
+                code: Code::TokenExpired,
+                document: None,
+                detail: "the token has expired".into(),
+                after_ms: None,
+                need: None,
+            }]
+        }
         ClientPacket::Hello { token } => {
             let _ = shared.seen.try_send(Seen::Hello(token));
             vec![ServerPacket::Welcome {

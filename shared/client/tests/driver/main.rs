@@ -9,10 +9,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use gateway::{Gateway, Seen};
 use inkwire_client::{
-    ConnectOptions, Connection, Document, Draft, Encoding, Event, Events, JoinOptions, Link, State,
-    Token, TokenSource,
+    AppendError, ConnectOptions, Connection, Document, Draft, Encoding, Event, Events, JoinOptions,
+    Link, State, Token, TokenSource,
 };
-use inkwire_model::DocumentId;
+use inkwire_model::{Code, DocumentId};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -229,6 +229,52 @@ async fn events_are_handed_out_while_it_connects() {
     while shown < 100 {
         shown += usize::from(matches!(next(&mut events).await, Event::Entry(_)));
     }
+    connection.close().await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_twice_end_every_document() {
+    let gateway = Gateway::start().await;
+    let token = inkwire_client::constant_token("expired");
+    let (connection, document, mut events) = open(options(&gateway.url()).token(token)).await;
+    document.append(draft(1)).await.unwrap();
+    let (mut lost, mut ended) = (false, None);
+    while ended.is_none() {
+        match next(&mut events).await {
+            Event::Lost { .. } => lost = true,
+            Event::State(State::Ended(code)) => ended = Some(code),
+            _ => {}
+        }
+    }
+    assert!(lost, "what was queued is told");
+    let code = Code::TokenExpired;
+    assert_eq!(ended, Some(code));
+    assert_eq!(*connection.link().borrow(), Link::Refused { code });
+    assert_eq!(
+        document.append(draft(2)).await,
+        Err(AppendError::Ended(code))
+    );
+    // What is opened afterwards ends as well.
+    let id = DocumentId::parse("another").unwrap();
+    let opened = connection.document(id, JoinOptions::default()).await;
+    let (_another, mut events) = opened.unwrap();
+    assert_eq!(next(&mut events).await, Event::State(State::Ended(code)));
+    connection.close().await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_source_that_has_another_token_is_asked_for_it() {
+    let gateway = Gateway::start().await;
+    let asked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let source: TokenSource = Arc::new(move || {
+        let again = asked.swap(true, std::sync::atomic::Ordering::Relaxed);
+        let token = Token::new(if again { "fresh" } else { "expired" });
+        Box::pin(async move { Ok(token) })
+    });
+    let (connection, _document, mut events) = open(options(&gateway.url()).token(source)).await;
+    live(&mut events).await;
     connection.close().await;
     gateway.stop().await;
 }

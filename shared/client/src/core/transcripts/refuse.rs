@@ -1,17 +1,16 @@
 //! A refusal for good: the number is filled by what comes after, if nothing of it can have landed.
 
-use inkwire_model::{Nack, Role};
+use inkwire_model::{Code, Nack, Role};
 
-use crate::core::{AppendError, AppendId, Draft, Event, JoinOptions};
+use crate::core::{AppendError, AppendId, Draft, Event, JoinOptions, LossCause, State};
 
 use super::stage::{NONE, Stage, document};
 
-fn refusals() -> [Nack; 4] {
+fn refusals() -> [Nack; 3] {
     [
         Nack::TooLarge { max_bytes: 10 },
         Nack::Forbidden { need: Role::Writer },
         Nack::Invalid { why: "so".into() },
-        Nack::Revoked,
     ]
 }
 
@@ -190,4 +189,29 @@ fn the_largest_without_an_answer_is_what_ended_the_session() {
     };
     assert!(stage.events.iter().any(refused), "{:?}", stage.events);
     assert_eq!(stage.acked(), [AppendId(1)]);
+}
+
+#[test]
+fn a_writer_whose_access_was_revoked_is_at_its_end() {
+    let mut stage = Stage::live(JoinOptions::default());
+    for n in 1..=2 {
+        stage.append(n);
+    }
+    stage.clear();
+    stage.nack(1, Nack::Revoked);
+    let lost = |e: &Event| {
+        matches!(
+            e,
+            Event::Lost {
+                from: 1,
+                to: 2,
+                cause: LossCause::Ended,
+                ..
+            }
+        )
+    };
+    assert!(stage.events.iter().any(lost), "{:?}", stage.events);
+    let ended = Event::State(State::Ended(Code::Revoked));
+    assert!(stage.events.contains(&ended));
+    assert_eq!(stage.sent, []);
 }

@@ -292,3 +292,25 @@ fn an_application_that_does_not_read_is_no_silence_of_the_gateway() {
     stage.wait_ms(20_000);
     assert!(stage.others.iter().any(ended));
 }
+
+#[test]
+fn a_document_too_many_ends_and_says_what_it_had_to_say() {
+    let mut stage = Stage::detached(JoinOptions::default());
+    stage.append(1);
+    stage.connect();
+    let error = |code| ServerPacket::Error {
+        code,
+        document: Some(document()),
+        detail: "why".into(),
+        after_ms: None,
+        need: None,
+    };
+    stage.hear(error(Code::Internal));
+    stage.clear();
+    stage.wait_ms(1_000);
+    assert_eq!(stage.take_joins().len(), 1, "a defect may pass");
+    stage.hear(error(Code::TooManyDocuments));
+    assert_eq!(stage.lost(), [(1, 1)]);
+    let ended = Event::State(State::Ended(Code::TooManyDocuments));
+    assert!(stage.events.contains(&ended));
+}

@@ -151,6 +151,7 @@ fn unconnected(connection: &Connection) -> Option<String> {
     match &*connection.link().borrow() {
         Link::Waiting { cause, .. } => Some(format!("not connected: {cause}")),
         Link::Connecting { url } => Some(format!("not connected yet: {url}")),
+        Link::Refused { code } => Some(format!("refused: {}", code.as_str())),
         Link::Open { .. } | Link::Closed => None,
     }
 }

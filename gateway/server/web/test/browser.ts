@@ -104,7 +104,7 @@ async function step(what: string, run: () => Promise<void>): Promise<void> {
   console.log(`ok  ${what} (${Math.round(performance.now() - since)} ms)`);
 }
 
-async function test(gatewayUrl: string): Promise<void> {
+async function test(gatewayUrl: string, fake: Served | undefined): Promise<void> {
   const browser = await chromium.launch({
     executablePath: process.env['INKWIRE_CHROMIUM'] ?? '/usr/bin/chromium',
     args: [
@@ -260,6 +260,15 @@ async function test(gatewayUrl: string): Promise<void> {
       await page.page.screenshot({ path: path.join(pictures, 'phone.png'), fullPage: true });
     });
 
+    if (fake) {
+      await step('a token that ends makes the page read only, and it says so', async () => {
+        fake.expireTokens();
+        await first.state('#writer', 'Read only');
+        assert.equal(await first.page.locator(WRITER).evaluate((area: HTMLTextAreaElement) => area.readOnly), true);
+        assert.equal(await first.text(WRITER), text, 'what was written is still there to be copied');
+      });
+    }
+
     for (const page of watched) assert.deepEqual(page.faults, [], 'nothing was complained about');
   } finally {
     await browser.close();
@@ -275,7 +284,7 @@ try {
   }
   const url = fake?.url ?? process.env['INKWIRE_URL'];
   if (!url) throw new Error('INKWIRE_URL is not set: where is the gateway?');
-  await test(url);
+  await test(url, fake);
   console.log('the page works');
 } finally {
   await fake?.close();

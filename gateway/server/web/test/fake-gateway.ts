@@ -16,6 +16,8 @@ const CONTENT_SECURITY_POLICY =
 export interface Served {
   readonly url: string;
   readonly gateway: FakeGateway;
+  /** Ends every session, as the gateway does when a token ends. */
+  expireTokens(): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +50,12 @@ export async function serveFake(directory: string): Promise<Served> {
   return {
     url: `http://127.0.0.1:${port}`,
     gateway,
+    expireTokens: () => {
+      for (const socket of sockets.clients) {
+        socket.send(JSON.stringify({ type: 'error', code: 'token_expired', detail: 'the token has expired' }));
+        socket.close(4401, 'token_expired');
+      }
+    },
     close: async () => {
       for (const socket of sockets.clients) socket.terminate();
       await new Promise((resolve) => server.close(resolve));

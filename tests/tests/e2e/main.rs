@@ -16,3 +16,4 @@ mod raw;
 mod redis_away;
 mod relay;
 mod replay;
+mod revocation;

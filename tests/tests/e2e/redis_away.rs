@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inkwire_test_support::{Gateway, Redis, wait_until};
+use inkwire_test_support::{Gateway, Redis, http_request, wait_until};
 use serde_json::{Value, json};
 
 use crate::{
@@ -99,15 +99,26 @@ fn an_unfit_redis_is_refused_by_name() {
     assert!(exit.log.contains("allkeys-lru"), "{}", exit.log);
 }
 
-#[test]
-fn a_frozen_redis_does_not_make_it_dead() {
+#[tokio::test]
+async fn a_frozen_redis_does_not_make_it_dead() {
     let redis = Redis::start().unwrap();
     let gateway = replica(&redis).start().unwrap();
     redis.freeze().unwrap();
-    wait_until("live while Redis is frozen", Duration::from_secs(2), || {
-        gateway.is_live()
-    })
-    .unwrap();
+    let is_degraded = || {
+        let readiness = http_request(&gateway.admin_address(), "/readyz", &[]);
+        let body = readiness.ok().map(|reply| reply.body);
+        body.and_then(|body| serde_json::from_str::<Value>(&body).ok())
+            .is_some_and(|readiness| readiness["degraded"] == true)
+    };
+    wait_until("it knows that Redis is away", DEADLINE, is_degraded).unwrap();
+    assert!(gateway.is_live());
+    // Opens with `hello` and `welcome`, neither of which asks Redis.
+    let mut session = Raw::open(&gateway.url(), None).await;
+    session.assert_open().await;
+    assert!(
+        is_degraded() && gateway.is_live(),
+        "it was away all the time"
+    );
     redis.thaw().unwrap();
 }
 

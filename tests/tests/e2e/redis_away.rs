@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use inkwire_client::{ConnectOptions, Connection, Document, Draft, Event, Events, JoinOptions};
+use inkwire_model::{DocumentId, ResetCause};
 use inkwire_test_support::{Gateway, Redis, http_request, wait_until};
 use serde_json::{Value, json};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     cluster::replica,
@@ -120,6 +123,113 @@ async fn a_frozen_redis_does_not_make_it_dead() {
         "it was away all the time"
     );
     redis.thaw().unwrap();
+}
+
+/// C4 and C7: the worst that a failover can do. Whoever reads starts over, whoever writes sends again.
+#[tokio::test]
+async fn after_a_restart_that_lost_everything_all_text_comes_back_by_itself() {
+    const BEFORE: u64 = 100;
+    const ALL: u64 = 200;
+    let mut redis = Redis::start().unwrap();
+    let (one, two) = (
+        replica(&redis).start().unwrap(),
+        replica(&redis).start().unwrap(),
+    );
+    let document = DocumentId::parse(&raw::document("emptied")).unwrap();
+    let mut halves = Vec::new();
+    let mut halfway = || {
+        let (progress, reached) = watch::channel(0);
+        halves.push(reached);
+        progress
+    };
+    let mut reading = JoinSet::new();
+    for gateway in [&one, &two] {
+        let reader = Member::join(gateway, &document, true).await;
+        reading.spawn(reader.read(ALL, halfway()));
+    }
+    let writer = Member::join(&one, &document, false).await;
+    let appender = writer.document.clone();
+    reading.spawn(writer.read(ALL, halfway()));
+    for number in 0..BEFORE {
+        let draft = Draft::edit(number.to_string());
+        appender.append(draft).await.unwrap();
+    }
+    for mut reached in halves {
+        let is_halfway = reached.wait_for(|entries| *entries >= BEFORE);
+        timeout(DEADLINE, is_halfway).await.unwrap().unwrap();
+    }
+
+    redis.kill().unwrap();
+    for number in BEFORE..BEFORE + BEFORE / 2 {
+        let draft = Draft::edit(number.to_string());
+        appender.append(draft).await.unwrap();
+    }
+    redis.start_again().unwrap();
+    for number in BEFORE + BEFORE / 2..ALL {
+        let draft = Draft::edit(number.to_string());
+        appender.append(draft).await.unwrap();
+    }
+    let written: Vec<String> = (0..ALL).map(|number| number.to_string()).collect();
+    let all = timeout(DEADLINE * 2, reading.join_all()).await;
+    for (text, resets) in all.expect("everything comes back in time") {
+        assert_eq!(text, written);
+        assert!(!resets.is_empty(), "it was told that it starts over");
+        assert!(
+            resets.iter().all(|cause| *cause == ResetCause::Diverged),
+            "{resets:?}"
+        );
+    }
+}
+
+/// A client of the library with a document open.
+struct Member {
+    document: Document,
+    events: Events,
+    connection: Connection,
+}
+
+impl Member {
+    async fn join(gateway: &Gateway, document: &DocumentId, read_only: bool) -> Self {
+        let connection = Connection::open(ConnectOptions::new(gateway.url())).unwrap();
+        let options = JoinOptions {
+            read_only,
+            ..JoinOptions::default()
+        };
+        let opened = connection.document(document.clone(), options).await;
+        let (document, events) = opened.unwrap();
+        Self {
+            document,
+            events,
+            connection,
+        }
+    }
+
+    /// Reads until the text has `all` entries; gives it, and why it started over.
+    async fn read(
+        mut self,
+        all: u64,
+        progress: watch::Sender<u64>,
+    ) -> (Vec<String>, Vec<ResetCause>) {
+        let (mut text, mut resets) = (Vec::new(), Vec::new());
+        while (text.len() as u64) < all || resets.is_empty() {
+            match self.events.next().await.expect("the connection lives") {
+                Event::Entry(entry) => {
+                    text.push(String::from_utf8(entry.payload.to_vec()).unwrap());
+                    progress.send_replace(text.len() as u64);
+                }
+                Event::Reset { cause, .. } => {
+                    text.clear();
+                    resets.push(cause);
+                }
+                event @ (Event::Lost { .. } | Event::Nack { .. } | Event::Broken(_)) => {
+                    panic!("{event:?}")
+                }
+                _ => {}
+            }
+        }
+        self.connection.close().await;
+        (text, resets)
+    }
 }
 
 /// Sends one number until it is acknowledged, as a client does after `unavailable`.

@@ -34,7 +34,12 @@ pub(crate) struct AppendCall {
     pub(crate) parts: Vec<(Ticket, usize)>,
     pub(crate) bytes: usize,
     pub(crate) args: Vec<Value>,
+    terms: Terms,
+    fields: usize,
 }
+
+/// Where the head stands among the arguments.
+const HEAD_AT: usize = 5;
 
 /// The reply has a form that the function never gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,13 +97,14 @@ impl AppendCall {
         }
 
         let names = fields.names;
-        let mut args: Vec<Value> = Vec::with_capacity(6 + names.len() + entries.len());
+        let fields = names.len();
+        let mut args: Vec<Value> = Vec::with_capacity(6 + fields + entries.len());
         args.push(LIBRARY.append.as_str().into());
         args.push(2.into());
         args.push(keys.state(&document).into());
         args.push(keys.log(&document).into());
         args.push(keys.live(&document).into());
-        args.push(terms.head(names.len()).into());
+        args.push(terms.head(fields).into());
         args.extend(names.into_iter().map(Value::from));
         args.extend(entries);
         Ok(Self {
@@ -109,6 +115,8 @@ impl AppendCall {
                 .collect(),
             bytes,
             args,
+            terms,
+            fields,
         })
     }
 
@@ -135,6 +143,14 @@ impl AppendCall {
         }
     }
 
+    /// Gives it another deadline: the server's clock may be known only when it is sent.
+    pub(crate) fn expire_at(&mut self, deadline: Duration) {
+        self.terms.deadline = deadline;
+        if let Some(head) = self.args.get_mut(HEAD_AT) {
+            *head = self.terms.head(self.fields).into();
+        }
+    }
+
     /// The same call, to be sent again after it was not executed.
     pub(crate) fn again(&self) -> Self {
         Self {
@@ -142,6 +158,8 @@ impl AppendCall {
             parts: self.parts.clone(),
             bytes: self.bytes,
             args: self.args.clone(),
+            terms: self.terms,
+            fields: self.fields,
         }
     }
 

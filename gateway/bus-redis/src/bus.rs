@@ -9,8 +9,9 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    appender::Appender,
-    config::{AckLevel, InvalidConfig, RedisConfig},
+    appender::{Appender, Connection},
+    clock::Clock,
+    config::{InvalidConfig, RedisConfig},
     connection,
     fitness::{self, CheckError, Fitness, Unfit},
     link::{Health, Link},
@@ -58,14 +59,24 @@ impl RedisBus {
             connection::serve(&client, &connections, &disconnecting, refuse);
             Ok::<_, InvalidConfig>(client)
         };
-        // Reads, heads, probes and the clock: nothing here waits for replicas.
+        // Reads, heads and probes: nothing here waits for replicas.
         let side = connect()?;
+        let connect_to_append = || {
+            let (client, clock) = (connect()?, Arc::new(Clock::new()));
+            let following = {
+                let (client, clock) = (client.clone(), clock.clone());
+                let disconnecting = disconnecting.clone();
+                async move { clock.follow(client, disconnecting).await }
+            };
+            connections.spawn(following);
+            Ok::<_, InvalidConfig>(Connection { client, clock })
+        };
         let lanes = (0..checked.config.append_connections)
-            .map(|_| connect())
+            .map(|_| connect_to_append())
             .collect::<Result<Vec<_>, _>>()?;
-        let access_waits_alone =
-            checked.config.level == AckLevel::Accepted && checked.config.replicas > 0;
-        let access = access_waits_alone.then(&connect).transpose()?;
+        let aside = (checked.config.replicas > 0)
+            .then(connect_to_append)
+            .transpose()?;
 
         let watching = {
             let (link, side) = (link.clone(), side.clone());
@@ -84,7 +95,7 @@ impl RedisBus {
         let (reader, answering) = Reader::new(&checked, side, link.clone(), listener.clone());
         requests.spawn(answering.run(closing.clone()));
         let appender = Appender::start(
-            &checked, lanes, access, &link, &listener, &requests, &closing,
+            &checked, lanes, aside, &link, &listener, &requests, &closing,
         )?;
         Ok(Self {
             link,

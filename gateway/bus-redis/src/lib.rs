@@ -8,6 +8,7 @@
 mod append_call;
 mod appender;
 mod bus;
+mod clock;
 mod config;
 mod connection;
 mod fitness;

@@ -1,12 +1,9 @@
-//! What is known of the server: whether it can be used, and what its clock says.
+//! What is known of the server: whether it can be used.
 //!
-//! One task examines the server at first contact and after each reconnection, and asks its time once
-//! a second; nothing is appended until an examination went well.
+//! One task examines the server at first contact and after each reconnection, and asks it for a sign
+//! of life once a second; nothing is appended until an examination went well.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use fred::{
     clients::Client,
@@ -21,7 +18,7 @@ use crate::{
     fitness::{self, CheckError, Unfit},
 };
 
-/// How often the server is asked for its time.
+/// How often the server is asked for a sign of life.
 const PULSE: Duration = Duration::from_secs(1);
 /// How soon it is tried again while it is away.
 const RETRY: Duration = Duration::from_millis(100);
@@ -41,17 +38,12 @@ pub enum Health {
 #[derive(Debug)]
 pub(crate) struct Link {
     health: watch::Sender<Health>,
-    epoch: Instant,
-    /// The server's time at `epoch`, in microseconds since 1970.
-    server_epoch_us: AtomicI64,
 }
 
 impl Link {
     pub(crate) fn new() -> Self {
         Self {
             health: watch::Sender::new(Health::Connecting),
-            epoch: Instant::now(),
-            server_epoch_us: AtomicI64::new(0),
         }
     }
 
@@ -61,16 +53,6 @@ impl Link {
 
     pub(crate) fn is_available(&self) -> bool {
         *self.health.borrow() == Health::Available
-    }
-
-    /// The server's time, at most a round trip too early: a deadline made from it is never late.
-    pub(crate) fn server_time(&self) -> Duration {
-        let since = i64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(i64::MAX);
-        let now = self
-            .server_epoch_us
-            .load(Ordering::Relaxed)
-            .saturating_add(since);
-        Duration::from_micros(u64::try_from(now).unwrap_or(0))
     }
 
     /// Credentials were refused.
@@ -152,16 +134,12 @@ impl Link {
                 }
             }
         }
-        self.read_clock(client).await
+        self.ask(client).await
     }
 
-    async fn read_clock(&self, client: &Client) -> Result<(), CheckError> {
-        let command = CustomCommand::new_static("TIME", ClusterHash::Random, false);
-        let time: Result<(i64, i64), _> = client.custom(command, Vec::<String>::new()).await;
-        let (seconds, micros) = time.map_err(|error| fitness::away(&error))?;
-        let since = i64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(i64::MAX);
-        let epoch_us = seconds.saturating_mul(1_000_000) + micros - since;
-        self.server_epoch_us.store(epoch_us, Ordering::Relaxed);
-        Ok(())
+    async fn ask(&self, client: &Client) -> Result<(), CheckError> {
+        let command = CustomCommand::new_static("PING", ClusterHash::Random, false);
+        let answer: Result<String, _> = client.custom(command, Vec::<String>::new()).await;
+        answer.map(drop).map_err(|error| fitness::away(&error))
     }
 }

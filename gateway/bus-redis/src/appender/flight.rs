@@ -3,6 +3,8 @@
 //! Whatever is not a reply of the function is an unknown outcome. A call is sent again only if Redis
 //! itself said that it does not have the function, for then nothing was executed.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use fred::{
     clients::Client,
@@ -11,6 +13,7 @@ use fred::{
     types::{ClusterHash, CustomCommand, Value},
 };
 
+use super::Connection;
 use crate::{append_call::AppendCall, functions};
 
 /// Replicas that have to confirm.
@@ -25,21 +28,43 @@ pub(super) struct Wait {
 pub(super) struct Unknown;
 
 pub(super) struct Flight {
-    pub(super) client: Client,
-    pub(super) calls: Vec<AppendCall>,
+    pub(super) connection: Connection,
+    /// Each with the time that is left of it.
+    pub(super) calls: Vec<(AppendCall, Lifetime)>,
     pub(super) signals: Vec<(String, Bytes)>,
     pub(super) wait: Option<Wait>,
+    /// How long the flight may wait for its server's clock.
+    pub(super) patience: Duration,
+}
+
+/// When a call may still be executed: so long after this moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifetime {
+    pub(super) since: Instant,
+    pub(super) time: Duration,
 }
 
 impl Flight {
     /// The calls with their replies.
     pub(super) async fn fly(self) -> Vec<(AppendCall, Result<Value, Unknown>)> {
         let Self {
-            client,
+            connection: Connection { client, clock },
             calls,
             signals,
             wait,
+            patience,
         } = self;
+        let now = tokio::time::timeout(patience, clock.server_time(&client)).await;
+        let Ok(now) = now else {
+            tracing::debug!("appends were not sent: the clock of their server is not known");
+            let unsent = calls.into_iter().map(|(call, _)| (call, Err(Unknown)));
+            return unsent.collect();
+        };
+        let due = |(mut call, Lifetime { since, time }): (AppendCall, Lifetime)| {
+            call.expire_at((now + time).saturating_sub(since.elapsed()));
+            call
+        };
+        let calls: Vec<AppendCall> = calls.into_iter().map(due).collect();
         let mut replies = send(&client, &calls, &signals, wait).await;
 
         let missing: Vec<bool> = replies.iter().map(is_missing).collect();

@@ -20,17 +20,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Order, Shared,
-    flight::{self, Flight, Unknown, Wait},
+    Connection, Order, Shared,
+    flight::{self, Flight, Lifetime, Unknown, Wait},
+    line::{self, Confirmation, Line, Side},
 };
 use crate::{
     append_call::{self, AppendCall, Terms},
-    config::AckLevel,
     gather::{self, FineTimer},
 };
 
-/// Flushes in flight at once; more only lengthen the queue inside Redis.
-const FLIGHTS_MAX: usize = 16;
 /// Signals in one flush; more are lost, as they may be.
 const SIGNALS_MAX: usize = 1_024;
 /// Orders taken before the lane looks at its flights again.
@@ -38,12 +36,10 @@ const ORDERS_AT_ONCE: usize = 256;
 
 pub(super) struct Lane {
     shared: Arc<Shared>,
-    client: Client,
-    access: Option<Client>,
+    own: Line,
+    aside: Option<Line>,
     inbox: mpsc::Receiver<Order>,
     documents: HashMap<DocumentId, Queue>,
-    /// Documents that have something to send and nothing in flight.
-    ready: VecDeque<DocumentId>,
     signals: Vec<(String, Bytes)>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
     timer: FineTimer,
@@ -60,11 +56,15 @@ struct Queue {
 
 enum Landed {
     Executed {
+        side: Side,
         calls: Vec<(AppendCall, Result<Value, Unknown>)>,
         /// Replicas still have to confirm it.
         confirm: Option<(Client, Wait)>,
     },
-    Confirmed(Vec<Answer>),
+    Confirmed {
+        side: Side,
+        answers: Vec<Answer>,
+    },
 }
 
 /// What one append is answered.
@@ -77,18 +77,18 @@ struct Answer {
 impl Lane {
     pub(super) fn new(
         shared: Arc<Shared>,
-        client: Client,
-        access: Option<Client>,
+        connection: Connection,
+        aside: Option<Connection>,
         inbox: mpsc::Receiver<Order>,
     ) -> io::Result<Self> {
+        let config = &shared.checked.config;
         Ok(Self {
+            own: Line::new(connection, Side::Own, config),
+            aside: aside.map(|aside| Line::new(aside, Side::Aside, config)),
             gather: gather::window(shared.checked.config.gather_us),
             shared,
-            client,
-            access,
             inbox,
             documents: HashMap::new(),
-            ready: VecDeque::new(),
             signals: Vec::new(),
             flights: FuturesUnordered::new(),
             timer: FineTimer::new()?,
@@ -102,7 +102,7 @@ impl Lane {
         let mut is_closing = false;
         let mut is_gathering = false;
         loop {
-            if self.has_work() && self.flights.len() < self.flights_max() {
+            if self.can_flush() {
                 match self.pause() {
                     Some(pause) if !is_closing => {
                         if !std::mem::replace(&mut is_gathering, true) {
@@ -134,14 +134,20 @@ impl Lane {
     }
 
     fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.signals.is_empty()
+        let is_ready = |line: &Line| !line.ready.is_empty();
+        is_ready(&self.own) || self.aside.as_ref().is_some_and(is_ready) || !self.signals.is_empty()
     }
 
-    /// With `WAIT`, Redis looks at nothing more of this connection until replicas confirmed.
-    fn flights_max(&self) -> usize {
-        match self.shared.checked.config.level {
-            AckLevel::Accepted => FLIGHTS_MAX,
-            AckLevel::Replicated => 1,
+    fn can_flush(&self) -> bool {
+        self.own.can_go()
+            || self.aside.as_ref().is_some_and(Line::can_go)
+            || (self.own.has_room() && !self.signals.is_empty())
+    }
+
+    fn line(&mut self, side: Side) -> &mut Line {
+        match (side, &mut self.aside) {
+            (Side::Aside, Some(aside)) => aside,
+            _ => &mut self.own,
         }
     }
 
@@ -157,10 +163,13 @@ impl Lane {
         match order {
             Order::Append(append, since) => {
                 let queue = self.documents.entry(append.document.clone()).or_default();
-                if queue.waiting.is_empty() && !queue.is_in_flight {
-                    self.ready.push_back(append.document.clone());
-                }
+                let is_next = queue.waiting.is_empty() && !queue.is_in_flight;
+                let side = line::side_of(&append, &self.shared.checked.config);
+                let document = append.document.clone();
                 queue.waiting.push_back((since, append));
+                if is_next {
+                    self.line(side).ready.push_back(document);
+                }
             }
             Order::Signal { channel, message } if self.signals.len() < SIGNALS_MAX => {
                 self.signals.push((channel, message));
@@ -171,70 +180,70 @@ impl Lane {
 
     fn flush(&mut self) {
         self.flushed_at = Some(Instant::now());
-        let signals = std::mem::take(&mut self.signals);
-        let ready = std::mem::take(&mut self.ready);
         if !self.shared.link.is_available() {
-            return ready
-                .into_iter()
-                .for_each(|document| self.refuse_all(&document));
-        }
-        let config = &self.shared.checked.config;
-        let wait = (config.replicas > 0).then_some(Wait {
-            replicas: config.replicas,
-            timeout_ms: config.wait_timeout_ms,
-        });
-        let is_replicated = config.level == AckLevel::Replicated;
-
-        let (mut calls, mut waiting_calls) = (Vec::new(), Vec::new());
-        for document in ready {
-            let Some((call, changes_access)) = self.next_call(document) else {
-                continue;
-            };
-            match changes_access && wait.is_some() && !is_replicated {
-                true => waiting_calls.push(call),
-                false => calls.push(call),
+            self.signals.clear();
+            for side in [Side::Own, Side::Aside] {
+                for document in std::mem::take(&mut self.line(side).ready) {
+                    self.refuse_all(&document);
+                }
             }
+            return;
         }
-        if !calls.is_empty() || !signals.is_empty() {
-            let flight = Flight {
-                client: self.client.clone(),
-                calls,
-                signals,
-                wait: wait.filter(|_| is_replicated),
-            };
-            let executed = |calls| Landed::Executed {
-                calls,
-                confirm: None,
-            };
-            self.flights.push(flight.fly().map(executed).boxed());
-        }
-        if let (false, Some(wait)) = (waiting_calls.is_empty(), wait) {
-            let client = self.access.as_ref().unwrap_or(&self.client);
-            let confirm = Some((client.clone(), wait));
-            let flight = Flight {
-                client: client.clone(),
-                calls: waiting_calls,
-                signals: Vec::new(),
-                wait: None,
-            };
-            let executed = |calls| Landed::Executed { calls, confirm };
-            self.flights.push(flight.fly().map(executed).boxed());
+        for side in [Side::Own, Side::Aside] {
+            if self.line(side).has_room() {
+                self.flush_line(side);
+            }
         }
     }
 
-    /// Gathers the next call of a document, and whether it changes access.
-    fn next_call(&mut self, document: DocumentId) -> Option<(AppendCall, bool)> {
+    fn flush_line(&mut self, side: Side) {
+        let signals = match side {
+            Side::Own => std::mem::take(&mut self.signals),
+            Side::Aside => Vec::new(),
+        };
+        let ready = std::mem::take(&mut self.line(side).ready);
+        let calls: Vec<_> = ready
+            .into_iter()
+            .filter_map(|document| self.next_call(document, side))
+            .collect();
+        if calls.is_empty() && signals.is_empty() {
+            return;
+        }
+        let patience = self.shared.checked.command_timeout();
+        let line = self.line(side);
+        line.in_flight += 1;
+        let (wait, confirm) = match line.confirmation {
+            Confirmation::Never => (None, None),
+            Confirmation::AtOnce(wait) => (Some(wait), None),
+            Confirmation::Afterwards(wait) => (None, Some((line.connection.client.clone(), wait))),
+        };
+        let flight = Flight {
+            connection: line.connection.clone(),
+            calls,
+            signals,
+            wait,
+            patience,
+        };
+        let executed = move |calls| Landed::Executed {
+            side,
+            calls,
+            confirm,
+        };
+        self.flights.push(flight.fly().map(executed).boxed());
+    }
+
+    /// Gathers the next call of a document, which goes over this side.
+    fn next_call(&mut self, document: DocumentId, side: Side) -> Option<(AppendCall, Lifetime)> {
         let config = &self.shared.checked.config;
         let queue = self.documents.get_mut(&document)?;
         let (since, first) = queue.waiting.pop_front()?;
-        let changes_access = append_call::changes_access(&first);
         let (mut entries, mut bytes) = (first.entries.len(), append_call::bytes_of(&first));
         let mut appends = vec![first];
         while let Some((_, next)) = queue.waiting.front() {
             entries += next.entries.len();
             bytes += append_call::bytes_of(next);
             let is_full = entries > config.call_entries_max || bytes > config.call_bytes_max;
-            if is_full || append_call::changes_access(next) != changes_access {
+            if is_full || line::side_of(next, config) != side {
                 break;
             }
             appends.extend(queue.waiting.pop_front().map(|(_, append)| append));
@@ -243,19 +252,22 @@ impl Lane {
 
         let mut hash0 = [0; 8];
         let terms = Terms {
-            // Of the oldest entry in it: a writer counts from the end of its session, not from
-            // when its turn came here.
-            deadline: (self.shared.link.server_time()
-                + Duration::from_millis(config.deadline_ms.into()))
-            .saturating_sub(since.elapsed()),
+            // Long past, until the flight knows the clock of its server.
+            deadline: Duration::ZERO,
             log_entries_max: config.log_entries_max,
             row_kept_s: config.row_kept_s,
             hash0: getrandom::fill(&mut hash0)
                 .map(|()| hash0)
                 .unwrap_or_default(),
         };
+        // Of the oldest entry in it: a writer counts from the end of its session, not from when its
+        // turn came here.
+        let lifetime = Lifetime {
+            since,
+            time: Duration::from_millis(config.deadline_ms.into()),
+        };
         match AppendCall::new(&self.shared.checked.keys, document.clone(), &appends, terms) {
-            Ok(call) => Some((call, changes_access)),
+            Ok(call) => Some((call, lifetime)),
             Err(why) => {
                 tracing::error!(%document, %why, "an append was not sent");
                 appends.into_iter().for_each(|append| self.refuse(append));
@@ -267,7 +279,11 @@ impl Lane {
 
     fn land(&mut self, landed: Landed) {
         match landed {
-            Landed::Executed { calls, confirm } => {
+            Landed::Executed {
+                side,
+                calls,
+                confirm,
+            } => {
                 let mut answers = Vec::with_capacity(calls.len());
                 for (call, reply) in calls {
                     self.release(&call.document);
@@ -275,7 +291,7 @@ impl Lane {
                     answers.extend(answers_of(call, reply));
                 }
                 match confirm {
-                    None => self.answer(answers),
+                    None => self.end(side, answers),
                     Some((client, wait)) => {
                         // The document goes on meanwhile: only the answer waits.
                         let confirmed = async move {
@@ -284,17 +300,20 @@ impl Lane {
                                     answer.result = Err(Unavailable);
                                 }
                             }
-                            Landed::Confirmed(answers)
+                            Landed::Confirmed { side, answers }
                         };
                         self.flights.push(confirmed.boxed());
                     }
                 }
             }
-            Landed::Confirmed(answers) => self.answer(answers),
+            Landed::Confirmed { side, answers } => self.end(side, answers),
         }
     }
 
-    fn answer(&self, answers: Vec<Answer>) {
+    /// A flight ended, with these answers.
+    fn end(&mut self, side: Side, answers: Vec<Answer>) {
+        let line = self.line(side);
+        line.in_flight = line.in_flight.saturating_sub(1);
         for Answer {
             ticket,
             document,
@@ -315,10 +334,14 @@ impl Lane {
             return;
         };
         queue.is_in_flight = false;
-        if queue.waiting.is_empty() {
-            self.documents.remove(document);
-        } else {
-            self.ready.push_back(document.clone());
+        match queue.waiting.front() {
+            None => {
+                self.documents.remove(document);
+            }
+            Some((_, next)) => {
+                let side = line::side_of(next, &self.shared.checked.config);
+                self.line(side).ready.push_back(document.clone());
+            }
         }
     }
 

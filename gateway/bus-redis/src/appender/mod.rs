@@ -5,6 +5,7 @@
 mod budget;
 mod flight;
 mod lane;
+mod line;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -14,12 +15,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use fred::clients::Client;
 use inkwire_bus::{Append, BusEvent, Listener, Unavailable};
 use inkwire_model::DocumentId;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::line::Connection;
 use self::{budget::Budget, lane::Lane};
 use crate::{append_call, config::Checked, link::Link};
 
@@ -46,11 +47,12 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// One lane for each client; `access` carries changes of access where they wait and others do not.
+    /// One lane for each connection; `aside` carries what waits for replicas where others do not, or
+    /// does not where others do.
     pub(crate) fn start(
         checked: &Checked,
-        clients: Vec<Client>,
-        access: Option<Client>,
+        connections: Vec<Connection>,
+        aside: Option<Connection>,
         link: &Arc<Link>,
         listener: &Arc<dyn Listener>,
         tasks: &TaskTracker,
@@ -65,10 +67,10 @@ impl Appender {
             link: link.clone(),
             listener: listener.clone(),
         });
-        let mut lanes = Vec::with_capacity(clients.len());
-        for client in clients {
+        let mut lanes = Vec::with_capacity(connections.len());
+        for connection in connections {
             let (orders, inbox) = mpsc::channel(INBOX_MAX);
-            let lane = Lane::new(shared.clone(), client, access.clone(), inbox)?;
+            let lane = Lane::new(shared.clone(), connection, aside.clone(), inbox)?;
             tasks.spawn(lane.run(closing.clone()));
             lanes.push(orders);
         }

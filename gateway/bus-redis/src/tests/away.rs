@@ -1,6 +1,6 @@
 //! C16: Redis away at start, and during a run.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use inkwire_bus::{
     Append, AppendOutcome, Bus as _, BusEvent, Ticket, Unavailable,
@@ -8,6 +8,10 @@ use inkwire_bus::{
 };
 use inkwire_model::NewEntry;
 use inkwire_test_support::Redis;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 
 use super::fixture::{PATIENCE, RedisFixture, config, until};
 use crate::{CheckError, Health, RedisBus, Unfit, check};
@@ -141,10 +145,77 @@ async fn after_a_restart_everything_resumes_by_itself() {
             break outcomes;
         }
         assert!(ticket < 100, "it never came back");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert!(
         matches!(outcomes.as_slice(), [AppendOutcome::Appended(position)] if position.seq == 2)
     );
     fixture.stop().await;
+}
+
+/// After a promotion another server is behind the address, with another clock: no deadline is made
+/// from the clock of the server before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_connection_asks_the_time_before_it_appends() {
+    let fixture = RedisFixture::start().await;
+    let watched = Watched::start(&fixture).await;
+    let recorder = Arc::new(Recorder::default());
+    let bus = fixture.attach_with(recorder.clone(), |_| {}).await;
+    let writer = Writer::new("alice");
+    let mut ticket = 0;
+    for number in 1..=3 {
+        let entry = writer.numbered(number, "entry");
+        loop {
+            ticket += 1;
+            assert!(ticket < 1_000, "it never came back");
+            if append(&bus, &recorder, ticket, entry.clone()).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fixture.lose_connections();
+    }
+    fixture.stop().await;
+    let (mut told, mut appending) = (HashSet::new(), HashSet::new());
+    for line in watched.lines().await {
+        let mut words = line.split(' ').skip(2);
+        let (Some(connection), Some(command)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let connection = connection.to_owned();
+        if command == "\"TIME\"" {
+            told.insert(connection);
+        } else if command == "\"FCALL\"" && line.contains("_append\"") {
+            assert!(told.contains(&connection), "{line}");
+            appending.insert(connection);
+        }
+    }
+    assert!(appending.len() >= 3, "{appending:?}");
+}
+
+/// What MONITOR tells of a Redis, until that ends.
+struct Watched(tokio::task::JoinHandle<Vec<String>>);
+
+impl Watched {
+    async fn start(fixture: &RedisFixture) -> Self {
+        let port = fixture.redis().port();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(b"MONITOR\r\n").await.unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("+OK"));
+        Self(tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                heard.push(line);
+            }
+            heard
+        }))
+    }
+
+    async fn lines(self) -> Vec<String> {
+        tokio::time::timeout(PATIENCE, self.0)
+            .await
+            .unwrap()
+            .unwrap()
+    }
 }

@@ -170,6 +170,27 @@ impl RedisFixture {
     }
 }
 
+impl RedisFixture {
+    /// Cuts every connection for commands.
+    pub(super) fn lose_connections(&self) {
+        self.cut("flags=N");
+    }
+
+    /// Cuts the connections in whose line of CLIENT LIST this word stands.
+    fn cut(&self, word: &str) {
+        let list = self.redis().command(&["CLIENT", "LIST"]).unwrap();
+        let named = |line: &&str| line.split(' ').any(|of| of == word);
+        let mut count = 0;
+        for line in list.lines().filter(named) {
+            let id = line.split(' ').find_map(|word| word.strip_prefix("id="));
+            let kill = ["CLIENT", "KILL", "ID", id.unwrap()];
+            self.redis().command(&kill).unwrap();
+            count += 1;
+        }
+        assert!(count > 0, "no connection has {word}: {list}");
+    }
+}
+
 fn name(replica: usize) -> String {
     format!("replica-{replica}")
 }
@@ -180,17 +201,7 @@ impl Fixture for RedisFixture {
     }
 
     async fn lose_subscriptions(&self, replica: usize) {
-        let list = self.redis().command(&["CLIENT", "LIST"]).unwrap();
-        let name = format!("name={}-subscriber", name(replica));
-        let line = list
-            .lines()
-            .find(|line| line.split(' ').any(|word| word == name))
-            .unwrap();
-        let id = line
-            .split(' ')
-            .find_map(|word| word.strip_prefix("id="))
-            .unwrap();
-        self.redis().command(&["CLIENT", "KILL", "ID", id]).unwrap();
+        self.cut(&format!("name={}-subscriber", name(replica)));
     }
 
     async fn go_away(&self) {

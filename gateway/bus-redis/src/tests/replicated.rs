@@ -64,12 +64,21 @@ impl Pair {
     }
 
     fn begin(&self, ticket: u64, entry: NewEntry) {
+        self.begin_on("essay", ticket, false, entry);
+    }
+
+    fn begin_on(&self, name: &str, ticket: u64, unconfirmed: bool, entry: NewEntry) {
         self.bus.append(Append {
-            unconfirmed: false,
+            unconfirmed,
             ticket: Ticket(ticket),
-            document: document("essay"),
+            document: document(name),
             entries: vec![entry],
         });
+    }
+
+    async fn answered(&self, ticket: u64) -> Answer {
+        let look = |events: &[BusEvent]| Self::answer(events, ticket);
+        self.recorder.wait_for(PATIENCE, look).await.unwrap()
     }
 
     fn answer(events: &[BusEvent], ticket: u64) -> Option<Answer> {
@@ -85,8 +94,7 @@ impl Pair {
 
     async fn append(&self, ticket: u64, entry: NewEntry) -> Answer {
         self.begin(ticket, entry);
-        let look = |events: &[BusEvent]| Self::answer(events, ticket);
-        self.recorder.wait_for(PATIENCE, look).await.unwrap()
+        self.answered(ticket).await
     }
 
     async fn stop(mut self) {
@@ -140,4 +148,32 @@ async fn at_accepted_a_change_of_access_waits_and_the_document_goes_on() {
         matches!(settled.as_slice(), [AppendOutcome::Duplicate(position)] if position.seq == 2)
     );
     pair.stop().await;
+}
+
+/// C10: what a fork lost is appended again without waiting for replicas, in front of what waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unconfirmed_append_waits_for_no_replica() {
+    for level in [AckLevel::Accepted, AckLevel::Replicated] {
+        let pair = Pair::start(level).await;
+        let mut lost = Writer::of_access_to("mallory");
+        let mut other = Writer::of_access_to("trent");
+        pair.replica.freeze().unwrap();
+        pair.begin_on("other", 1, false, other.write("revoke"));
+        pair.begin_on("essay", 2, true, lost.write("revoke"));
+        // In one call with what has to be confirmed it would wait too.
+        pair.begin_on("essay", 3, true, lost.write("grant"));
+        pair.begin_on("essay", 4, false, lost.write("revoke"));
+        for ticket in [2, 3] {
+            assert!(pair.answered(ticket).await.is_ok(), "{level:?}");
+        }
+        let waits = |ticket| {
+            pair.recorder
+                .look(|events| Pair::answer(events, ticket).is_none())
+        };
+        assert!(waits(1) && waits(4), "{level:?}");
+        for ticket in [1, 4] {
+            assert_eq!(pair.answered(ticket).await, Err(Unavailable), "{level:?}");
+        }
+        pair.stop().await;
+    }
 }

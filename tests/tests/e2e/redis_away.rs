@@ -128,8 +128,18 @@ async fn a_frozen_redis_does_not_make_it_dead() {
 /// C4 and C7: the worst that a failover can do. Whoever reads starts over, whoever writes sends again.
 #[tokio::test]
 async fn after_a_restart_that_lost_everything_all_text_comes_back_by_itself() {
+    all_text_comes_back(100).await;
+}
+
+#[tokio::test]
+async fn after_a_restart_that_lost_everything_an_idle_writer_sends_again() {
+    all_text_comes_back(0).await;
+}
+
+/// Half of `more` is written while Redis is away, the rest once it is back, empty.
+async fn all_text_comes_back(more: u64) {
     const BEFORE: u64 = 100;
-    const ALL: u64 = 200;
+    let all = BEFORE + more;
     let mut redis = Redis::start().unwrap();
     let (one, two) = (
         replica(&redis).start().unwrap(),
@@ -145,11 +155,11 @@ async fn after_a_restart_that_lost_everything_all_text_comes_back_by_itself() {
     let mut reading = JoinSet::new();
     for gateway in [&one, &two] {
         let reader = Member::join(gateway, &document, true).await;
-        reading.spawn(reader.read(ALL, halfway()));
+        reading.spawn(reader.read(all, halfway()));
     }
     let writer = Member::join(&one, &document, false).await;
     let appender = writer.document.clone();
-    reading.spawn(writer.read(ALL, halfway()));
+    reading.spawn(writer.read(all, halfway()));
     for number in 0..BEFORE {
         let draft = Draft::edit(number.to_string());
         appender.append(draft).await.unwrap();
@@ -160,18 +170,18 @@ async fn after_a_restart_that_lost_everything_all_text_comes_back_by_itself() {
     }
 
     redis.kill().unwrap();
-    for number in BEFORE..BEFORE + BEFORE / 2 {
+    for number in BEFORE..BEFORE + more / 2 {
         let draft = Draft::edit(number.to_string());
         appender.append(draft).await.unwrap();
     }
     redis.start_again().unwrap();
-    for number in BEFORE + BEFORE / 2..ALL {
+    for number in BEFORE + more / 2..all {
         let draft = Draft::edit(number.to_string());
         appender.append(draft).await.unwrap();
     }
-    let written: Vec<String> = (0..ALL).map(|number| number.to_string()).collect();
-    let all = timeout(DEADLINE * 2, reading.join_all()).await;
-    for (text, resets) in all.expect("everything comes back in time") {
+    let written: Vec<String> = (0..all).map(|number| number.to_string()).collect();
+    let texts = timeout(DEADLINE * 2, reading.join_all()).await;
+    for (text, resets) in texts.expect("everything comes back in time") {
         assert_eq!(text, written);
         assert!(!resets.is_empty(), "it was told that it starts over");
         assert!(

@@ -26,6 +26,9 @@ use crate::{append_call, config::Checked, link::Link};
 
 /// Orders that one lane takes before it looks at them.
 const INBOX_MAX: usize = 16_384;
+/// Orders that may be waiting when a signal comes; it is lost otherwise, as it may be. At 16 KiB each
+/// they hold 16 MiB at most.
+const INBOX_BEFORE_SIGNAL_MAX: usize = 1_024;
 
 /// What a lane is asked for.
 enum Order {
@@ -96,7 +99,9 @@ impl Appender {
     /// A signal that finds no room is lost, as it may be.
     pub(crate) fn signal(&self, document: &DocumentId, message: Bytes) {
         let channel = self.shared.checked.keys.live(document);
-        if let Some(lane) = self.lane_of(document) {
+        let has_room =
+            |lane: &&mpsc::Sender<Order>| lane.capacity() > INBOX_MAX - INBOX_BEFORE_SIGNAL_MAX;
+        if let Some(lane) = self.lane_of(document).filter(has_room) {
             let _ = lane.try_send(Order::Signal { channel, message });
         }
     }

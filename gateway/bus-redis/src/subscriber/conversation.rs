@@ -100,7 +100,6 @@ impl Conversation {
     /// One connection, from its handshake to its end.
     async fn converse(&mut self, pause: &mut Duration) -> io::Result<()> {
         let mut wire = Wire::open(&self.checked).await?;
-        *pause = RETRY_MIN;
         self.probe_channel = self.new_probe_channel()?;
         wire.say(&["SSUBSCRIBE", &self.probe_channel]);
         let wishes = self.wishes.take();
@@ -151,6 +150,10 @@ impl Conversation {
                     if probes.heard_anything_at.elapsed() > deaf_after {
                         return Err(io::Error::other("the connection is silent"));
                     }
+                    if probes.heard > 0 {
+                        // A handshake proves little: what it is for may still be refused.
+                        *pause = RETRY_MIN;
+                    }
                 }
             }
         }
@@ -185,7 +188,10 @@ impl Conversation {
                 }
             }
             // A refused subscription would stay deaf: everything is asked for again.
-            Said::Error(why) => Err(io::Error::other(why)),
+            Said::Error(why) => {
+                tracing::warn!(%why, "Redis refused what its subscriber connection asked for");
+                Err(io::Error::other(why))
+            }
             Said::Other => Ok(()),
         }
     }

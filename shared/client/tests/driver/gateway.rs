@@ -164,13 +164,16 @@ async fn serve(stream: TcpStream, shared: &Shared) {
                 vec![ServerPacket::Entry { document: document(), entry }]
             }
         };
-        let is_over = matches!(answers[..], [ServerPacket::Error { .. }]);
+        let refused = match answers[..] {
+            [ServerPacket::Error { code, .. }] => Some(code.row().close_code),
+            _ => None,
+        };
         if !send(&mut socket, encoding, answers).await {
             return;
         }
-        if is_over {
+        if let Some(code) = refused {
             let frame = CloseFrame {
-                code: 4401.into(),
+                code: code.into(),
                 reason: "".into(),
             };
             let _ = socket.close(Some(frame)).await;
@@ -208,13 +211,11 @@ fn hear(
     match packet {
         ClientPacket::Hello { token } if token.as_deref() == Some("expired") => {
             let _ = shared.seen.try_send(Seen::Hello(token));
-            vec![ServerPacket::Error {
-                code: Code::TokenExpired,
-                document: None,
-                detail: "the token has expired".into(),
-                after_ms: None,
-                need: None,
-            }]
+            refusal(Code::TokenExpired)
+        }
+        // Whatever the welcome said.
+        ClientPacket::Append { payload, .. } if payload.len() > 10_000 => {
+            refusal(Code::FrameTooLarge)
         }
         ClientPacket::Hello { token } => {
             let _ = shared.seen.try_send(Seen::Hello(token));
@@ -225,7 +226,7 @@ fn hear(
                 heartbeat_ms: 30_000,
                 payload_bytes_max: 65_536,
                 message_bytes_max: 2 << 20,
-                landing_ms: 11_000,
+                landing_ms: 200,
             }]
         }
         ClientPacket::Auth { token } => {
@@ -344,4 +345,15 @@ fn document() -> DocumentId {
 
 fn subject() -> Subject {
     Subject::parse("alice").unwrap()
+}
+
+/// An error of the session, after which it is closed.
+fn refusal(code: Code) -> Vec<ServerPacket> {
+    vec![ServerPacket::Error {
+        code,
+        document: None,
+        detail: code.row().sentence.into(),
+        after_ms: None,
+        need: None,
+    }]
 }

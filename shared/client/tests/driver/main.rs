@@ -278,3 +278,25 @@ async fn a_source_that_has_another_token_is_asked_for_it() {
     connection.close().await;
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_message_that_ends_the_session_is_not_sent_for_ever() {
+    let gateway = Gateway::start().await;
+    let (connection, document, mut events) = open(options(&gateway.url())).await;
+    document.append(draft(1)).await.unwrap();
+    let large = Draft::edit(format!("\"{}\"", "x".repeat(20_000)));
+    let large = document.append(large).await.unwrap();
+    document.append(draft(3)).await.unwrap();
+    let (mut refused, mut acked) = (None, 0);
+    while refused.is_none() || acked < 2 {
+        match next(&mut events).await {
+            Event::Nack { append, .. } => refused = Some(append),
+            Event::Acked { .. } => acked += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(refused, Some(large));
+    assert_eq!(gateway.payloads(), ["1", "3"]);
+    connection.close().await;
+    gateway.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inkwire_test_support::{Redis, RedisOptions};
+use inkwire_test_support::{Port, Redis, RedisOptions};
 
 use super::fixture::{PATIENCE, config};
 use crate::{AckLevel, CheckError, Fitness, RedisConfig, Unfit, check};
@@ -35,7 +35,17 @@ async fn eviction_and_clusters_are_refused() {
         .unwrap();
     let eviction = Unfit::Eviction("volatile-ttl".to_owned());
     assert_eq!(checked(&redis, |_| {}).await, Err(eviction.into()));
-    let redis = with(&["--cluster-enabled", "yes"]).start().unwrap();
+    // By default its second port is 10,000 above, where outgoing connections may be.
+    let cluster_port = Port::reserve().unwrap();
+    let cluster_port_number = cluster_port.number().to_string();
+    let redis = with(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        &cluster_port_number,
+    ])
+    .start()
+    .unwrap();
     assert_eq!(checked(&redis, |_| {}).await, Err(Unfit::Cluster.into()));
 }
 

@@ -153,6 +153,8 @@ keys! {
         "Most commands of sessions that wait for one shard of the hub; above, those sessions are not read from.";
     ANNOUNCEMENTS_QUEUED_MAX "announcements_queued_max" number(16, 10_000_000), "65536",
         "Most announcements of Redis that wait for one shard of the hub; above, its documents are read from the log.";
+    ANNOUNCEMENTS_BYTES_MAX "announcements_bytes_max" number(1_048_576, 4_294_967_296), "67108864",
+        "Most bytes of payload in the announcements that wait for one shard of the hub; above, its documents are read from the log.";
     PAGE_ENTRIES_MAX "page_entries_max" number(1, 100_000), "1000",
         "Most entries in one read of a log.";
     PAGE_BYTES_MAX "page_bytes_max" number(1_024, 67_108_864), "262144",

@@ -260,6 +260,7 @@ fn hub(layers: &mut Layers) -> HubConfig {
     HubConfig {
         commands_max: layers.size(&keys::COMMANDS_QUEUED_MAX),
         announcements_max: layers.size(&keys::ANNOUNCEMENTS_QUEUED_MAX),
+        announcements_bytes_max: layers.size(&keys::ANNOUNCEMENTS_BYTES_MAX),
         head_interval: duration(layers, &keys::HEAD_INTERVAL_MS),
         document: DocumentConfig {
             page: PageLimit {

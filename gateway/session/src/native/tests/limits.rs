@@ -91,13 +91,14 @@ fn a_slow_consumer_is_closed_with_a_reason() {
         payload: payload.into(),
     });
     let (_, member) = &t.members[&document("essay")];
-    // The hub's task has no chance to flush in between.
+    t.outbox.wire().is_full.store(true, Ordering::Relaxed);
     for _ in 0..10 {
         member.deliver(&document("essay"), &Delivery::Snapshot(&snapshot));
     }
     assert!(!member.has_room());
-    member.flush();
     assert!(t.session.is_closing());
+    t.outbox.wire().is_full.store(false, Ordering::Relaxed);
+    t.outbox.resume();
     assert!(matches!(
         t.seen().as_slice(),
         [

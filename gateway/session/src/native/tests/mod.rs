@@ -13,7 +13,10 @@ mod silence;
 use std::{
     collections::HashMap,
     io::{self, IoSlice},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,13 +34,19 @@ use crate::{AuthenticationError, Authenticator, Grant, Roles, SessionContext, Se
 /// Where the wall clock stands at the start of each transcript.
 const START_MS: UnixMillis = 1_000_000;
 
-/// A socket that takes everything.
+/// A socket that takes everything, unless it is full.
 #[derive(Default)]
-struct Socket(Mutex<Vec<u8>>);
+struct Socket {
+    taken: Mutex<Vec<u8>>,
+    is_full: AtomicBool,
+}
 
 impl Wire for Socket {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut taken = self.0.lock().unwrap();
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut taken = self.taken.lock().unwrap();
         let before = taken.len();
         slices
             .iter()
@@ -233,7 +242,7 @@ impl Transcript {
     /// What the client sees since the last time.
     fn seen(&mut self) -> Vec<Seen> {
         self.session.flush();
-        let written = std::mem::take(&mut *self.outbox.wire().0.lock().unwrap());
+        let written = std::mem::take(&mut *self.outbox.wire().taken.lock().unwrap());
         parse(Bytes::from(written), self.encoding)
     }
 

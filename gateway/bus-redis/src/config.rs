@@ -205,6 +205,10 @@ impl RedisConfig {
         if self.url.starts_with("rediss:") || self.url.starts_with("valkeys:") {
             return Err(InvalidConfig::Tls);
         }
+        let known = ["redis:", "redis-cluster:", "redis-sentinel:", "valkey:"];
+        if !known.iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Err(InvalidConfig::Url("it begins with redis://".to_owned()));
+        }
         let parsed = Config::from_url(&self.url)
             .map_err(|error| InvalidConfig::Url(error.details().to_owned()))?;
         let ServerConfig::Centralized { server } = parsed.server else {
@@ -265,7 +269,12 @@ mod tests {
         let of = |url: &str| faults(|config| config.url = url.to_owned());
         assert_eq!(of("rediss://h"), [InvalidConfig::Tls]);
         assert_eq!(of("redis-cluster://h:7000"), [InvalidConfig::Topology]);
-        assert!(matches!(of("nonsense").as_slice(), [InvalidConfig::Url(_)]));
+        for url in ["nonsense", "http://h:6379", "h:6379"] {
+            assert!(
+                matches!(of(url).as_slice(), [InvalidConfig::Url(_)]),
+                "{url}"
+            );
+        }
     }
 
     #[test]

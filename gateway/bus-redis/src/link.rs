@@ -3,7 +3,7 @@
 //! One task examines the server at first contact and after each reconnection, and asks it for a sign
 //! of life once a second; nothing is appended until an examination went well.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fred::{
     clients::Client,
@@ -20,6 +20,8 @@ use crate::{
 
 /// How often the server is asked for a sign of life.
 const PULSE: Duration = Duration::from_secs(1);
+/// When a Redis that was not reached since the start is worth a warning.
+const ABSENT_AFTER: Duration = Duration::from_secs(1);
 /// How soon it is tried again while it is away.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -91,6 +93,8 @@ impl Link {
         let mut reconnected = client.reconnect_rx();
         let mut examined = false;
         let mut warned = false;
+        let began = Instant::now();
+        let mut told_absent = false;
         loop {
             let answer = tokio::select! {
                 () = closing.cancelled() => break,
@@ -102,6 +106,11 @@ impl Link {
                 Err(CheckError::Unfit(why)) => Health::Unfit(why.clone()),
                 Err(why) => {
                     tracing::debug!(%why, "Redis does not answer");
+                    let is_overdue = began.elapsed() > ABSENT_AFTER;
+                    if is_overdue && !told_absent && *self.health.borrow() == Health::Connecting {
+                        told_absent = true;
+                        tracing::warn!(%why, "Redis was not reached yet; it is tried for ever");
+                    }
                     Health::Away
                 }
             });

@@ -1,5 +1,6 @@
 // The driver: a WebSocket, one timer and a clock around the core. It decides nothing.
 
+import { isDocumentId } from './core/document-id.js';
 import { randomBytes } from '@noble/hashes/utils';
 
 import { asHex } from './core/bytes.js';
@@ -104,6 +105,7 @@ export class Client extends Emitter<ConnectionEvents> {
 
   /** Joins a document; it is joined again after every reconnect, from its last position. */
   join(id: string, options: DocumentOptions = {}): Document {
+    if (!isDocumentId(id)) throw new TypeError(`${JSON.stringify(id)} is no document id`);
     let document: Document | undefined;
     this.#run((now) => {
       document = new Document(this.#run, (emit) =>

@@ -12,3 +12,4 @@ export { formatPosition, parsePosition } from './core/position.js';
 export type { Position } from './core/position.js';
 export type { LostRange, LostReason, OwnEntry, WriterLimits } from './core/writer.js';
 export type { Listener } from './emitter.js';
+export { isDocumentId } from './core/document-id.js';

@@ -288,7 +288,11 @@ fn refused(refusal: Refusal, retry_ms: u64) -> (Nack, Option<ClientSeq>) {
     match refusal {
         Refusal::Gap { expected, row } => (Nack::Gap { expected, row }, Some(expected)),
         Refusal::UnknownClient => (Nack::UnknownClient, Some(1)),
-        Refusal::ClientConflict { row } => (Nack::ClientConflict { row }, None),
+        // The log has its number for good; what follows the row is where a writer goes on.
+        Refusal::ClientConflict { row } => {
+            let next = row.client_seq + 1;
+            (Nack::ClientConflict { row }, Some(next))
+        }
         Refusal::Revoked => (Nack::Revoked, None),
         Refusal::LogFull => (Nack::LogFull, None),
         // Dropped: what was refused was of another session of the same client; a session's own refusal

@@ -72,6 +72,13 @@ fn each_refusal_has_its_code() {
     rig.command(Command::Submit(MemberKey(1), vec![other]));
     rig.serve();
     assert_eq!(rig.told(), ["1: nack 1 client_conflict"]);
+    rig.submit(1, &[2]);
+    rig.serve();
+    assert_eq!(
+        rig.told(),
+        ["1: ack 2 at 2", "1: entry 2 m1#2"],
+        "it goes on after the row"
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 // no server ever sees. The token is taken out of the address at once, so that no copied link, history
 // or picture of the window has it, and kept for this tab alone.
 
+import { isDocumentId } from '@inkwire/client';
+
 export interface Place {
   readonly document: string;
   readonly gateway: string;
@@ -15,7 +17,8 @@ export function placeOf(location: Pick<Location, 'href' | 'search'>): Place {
   // Always the one that served the page: a link must not be able to send what is typed elsewhere.
   const gateway = new URL('/ws', location.href);
   gateway.protocol = gateway.protocol.replace(/^http/, 'ws');
-  return { document: query.get('document') || DOCUMENT_DEFAULT, gateway: gateway.href };
+  const document = query.get('document') ?? '';
+  return { document: isDocumentId(document) ? document : DOCUMENT_DEFAULT, gateway: gateway.href };
 }
 
 /** What `takeToken` needs of a window. */

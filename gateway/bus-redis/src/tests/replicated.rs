@@ -50,9 +50,24 @@ impl Pair {
                 .command(&["CONFIG", "SET", option, value])
                 .unwrap();
         }
+        // The master counts a replica only once it has heard from it; frozen before, it never would.
+        while !fixture
+            .redis()
+            .command(&["INFO", "replication"])
+            .unwrap()
+            .contains("min_slaves_good_slaves:1")
+        {
+            assert!(
+                Instant::now() < deadline,
+                "the master does not count the replica"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let recorder = Arc::new(Recorder::default());
         let change = |config: &mut crate::RedisConfig| {
             (config.level, config.replicas) = (level, 1);
+            // What is asked here is who waits for whom, not how fast a busy machine answers.
+            (config.command_timeout_ms, config.deadline_ms) = (10_000, 30_000);
         };
         let bus = fixture.attach_with(recorder.clone(), change).await;
         Self {

@@ -172,7 +172,7 @@ impl<M> Document<M> {
             let later = heard
                 .into_iter()
                 .filter(|entry| entry.position.seq > page.head.seq);
-            self.heard(later.collect(), now, fx);
+            self.heard(later.collect(), fx);
             let may_have_missed = self.compare_when_warm || self.repair_again;
             if may_have_missed {
                 (self.compare_when_warm, self.repair_again) = (false, false);
@@ -188,7 +188,7 @@ impl<M> Document<M> {
                     .last()
                     .is_some_and(|last| carried.content.follows(last))
             {
-                self.deliver(carried.clone(), now, fx);
+                self.deliver(carried.clone(), fx);
             }
         }
         self.saw_head(page.head, seen, false, now, fx);

@@ -100,10 +100,6 @@ impl<M> Members<M> {
         self.slots.iter_mut().map(|(_, member)| member)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_key.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }

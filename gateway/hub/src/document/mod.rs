@@ -210,11 +210,7 @@ impl<M> Document<M> {
         &self.id
     }
 
-    pub fn members(&self) -> usize {
-        self.members.len()
-    }
-
-    /// A session asks for something. Members are reached by what `reach` makes of a subscriber.
+    /// A session asks for something.
     pub fn command(&mut self, command: Command<M>, now: Instant, fx: &mut impl Effects<M>) {
         match command {
             Command::Join(join) => self.join(join, fx),
@@ -246,7 +242,7 @@ impl<M> Document<M> {
             DocumentEvent::Subscribed => self.subscribed(fx),
             DocumentEvent::Lost => self.subscription_lost(),
             DocumentEvent::Lagged => self.compare_head(true, fx),
-            DocumentEvent::Heard(entries) => self.heard(entries, now, fx),
+            DocumentEvent::Heard(entries) => self.heard(entries, fx),
             DocumentEvent::Signal(signal) => {
                 let carried = crate::Carried::new(signal);
                 let delivery = Delivery::Signal(&carried);

@@ -116,17 +116,12 @@ impl<M> Document<M> {
         }
     }
 
-    pub(super) fn heard(
-        &mut self,
-        entries: Vec<Arc<Entry>>,
-        now: Instant,
-        fx: &mut impl Effects<M>,
-    ) {
+    pub(super) fn heard(&mut self, entries: Vec<Arc<Entry>>, fx: &mut impl Effects<M>) {
         for entry in entries {
             if self.recent.is_none() || self.repair.is_some() {
                 self.keep_for_later(entry);
             } else {
-                self.hear_one(entry, now, fx);
+                self.hear_one(entry, fx);
             }
         }
     }
@@ -148,7 +143,7 @@ impl<M> Document<M> {
         std::mem::take(&mut self.heard)
     }
 
-    fn hear_one(&mut self, entry: Arc<Entry>, now: Instant, fx: &mut impl Effects<M>) {
+    fn hear_one(&mut self, entry: Arc<Entry>, fx: &mut impl Effects<M>) {
         let Some(recent) = &self.recent else { return };
         let last = recent.last();
         let Position { seq, hash } = entry.position;
@@ -157,19 +152,14 @@ impl<M> Document<M> {
                 self.repair(fx);
             }
         } else if entry.follows(last) {
-            self.deliver(Arc::new(Carried::new(entry)), now, fx);
+            self.deliver(Arc::new(Carried::new(entry)), fx);
         } else {
             self.repair(fx);
         }
     }
 
     /// Delivers the next entry to all who are live. The caller has checked that it follows.
-    pub(super) fn deliver(
-        &mut self,
-        carried: Arc<Carried<Arc<Entry>>>,
-        _now: Instant,
-        fx: &mut impl Effects<M>,
-    ) {
+    pub(super) fn deliver(&mut self, carried: Arc<Carried<Arc<Entry>>>, fx: &mut impl Effects<M>) {
         let delivery = Delivery::Entry(&carried);
         for member in self
             .members
@@ -217,7 +207,7 @@ impl<M> Document<M> {
         };
         if let Continuity::Broken(_) = page.continuity {
             self.start_over(&page, fx);
-        } else if !self.extend(&page, now, fx) {
+        } else if !self.extend(&page, fx) {
             // A page that does not continue what it says it continues: read again, later.
             tracing::error!(document = %self.id, "a page of the log does not extend its own history");
             self.timers.repair = self.after_retry(now);
@@ -235,7 +225,6 @@ impl<M> Document<M> {
                 .into_iter()
                 .filter(|e| e.position.seq > head.seq)
                 .collect(),
-            now,
             fx,
         );
         if std::mem::take(&mut self.repair_again) {
@@ -244,7 +233,7 @@ impl<M> Document<M> {
     }
 
     /// Delivers a page that begins where the order stands. False if it does not follow.
-    fn extend(&mut self, page: &LogPage, now: Instant, fx: &mut impl Effects<M>) -> bool {
+    fn extend(&mut self, page: &LogPage, fx: &mut impl Effects<M>) -> bool {
         for entry in &page.entries {
             let Some(last) = self.last() else {
                 return false;
@@ -252,7 +241,7 @@ impl<M> Document<M> {
             if !entry.follows(last) {
                 return false;
             }
-            self.deliver(Arc::new(Carried::new(entry.clone())), now, fx);
+            self.deliver(Arc::new(Carried::new(entry.clone())), fx);
         }
         true
     }

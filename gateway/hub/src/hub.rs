@@ -1,21 +1,22 @@
 //! `Hub`: the shards of a replica, and the way to the right one.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use inkwire_bus::{Bus, BusEvent, Listener, Suspicion};
+use inkwire_bus::{Bus, Listener};
 use inkwire_model::DocumentId;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Command,
-    document::{DocumentConfig, DocumentEvent},
-    mailbox::{AnnouncementLimits, Letter, Mailbox},
-    shard::Shard,
+    document::DocumentConfig,
+    mailbox::{AnnouncementLimits, Mailbox},
+    router::{Router, shard_of},
+    shard::{Shard, Surroundings},
+    shard_task::{self, ShardTask},
 };
 
 /// The hub's settings.
@@ -78,30 +79,32 @@ impl Hub {
             bytes_max: config.announcements_bytes_max,
         };
         let mailboxes: Vec<_> = (0..count).map(|_| Arc::new(Mailbox::new(limits))).collect();
-        let bus = make_bus(Arc::new(Router {
-            mailboxes: mailboxes.clone().into(),
-        }));
+        let bus = make_bus(Arc::new(Router::to(mailboxes.clone().into())));
         let document = Arc::new(config.document);
         let tickets = Arc::new(AtomicU64::new(1));
         let failed = CancellationToken::new();
         let start = |mailbox| {
             let (sender, receiver) = mpsc::channel(config.commands_max);
-            let shard = Shard::new(
-                bus.clone(),
-                tickets.clone(),
-                document.clone(),
-                config.head_interval,
+            let surroundings = Surroundings {
+                bus: bus.clone(),
+                tickets: tickets.clone(),
+                unix_ms: shard_task::unix_ms,
+                random: Box::new(shard_task::random),
+            };
+            let interval = config.head_interval;
+            let task = ShardTask {
+                shard: Shard::new(document.clone(), interval, surroundings, shard_task::now()),
                 mailbox,
-                receiver,
-                stop.clone(),
-            );
+                commands: receiver,
+                stop: stop.clone(),
+            };
             let alarm = Alarm {
                 stop: stop.clone(),
                 failed: failed.clone(),
             };
             tasks.spawn(async move {
                 let _alarm = alarm;
-                shard.run().await;
+                task.run().await;
             });
             sender
         };
@@ -145,78 +148,6 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
             self.failed.cancel();
-        }
-    }
-}
-
-fn shard_of(document: &DocumentId, count: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    document.hash(&mut hasher);
-    usize::try_from(hasher.finish() % count.max(1) as u64).unwrap_or(0)
-}
-
-/// Brings what the bus says to the shard that it concerns.
-struct Router {
-    mailboxes: Arc<[Arc<Mailbox>]>,
-}
-
-impl Router {
-    fn post(&self, document: DocumentId, event: DocumentEvent) {
-        if let Some(mailbox) = self
-            .mailboxes
-            .get(shard_of(&document, self.mailboxes.len()))
-        {
-            mailbox.push(Letter::To(document, event));
-        }
-    }
-
-    fn post_each(&self, documents: Vec<DocumentId>, event: impl Fn() -> DocumentEvent) {
-        for document in documents {
-            self.post(document, event());
-        }
-    }
-}
-
-impl Listener for Router {
-    fn hear(&self, event: BusEvent) {
-        match event {
-            BusEvent::Subscribed(document) => self.post(document, DocumentEvent::Subscribed),
-            BusEvent::Suspect(Suspicion::Lost(documents)) => {
-                self.post_each(documents, || DocumentEvent::Lost);
-            }
-            BusEvent::Suspect(Suspicion::Lagged(Some(documents))) => {
-                self.post_each(documents, || DocumentEvent::Lagged);
-            }
-            BusEvent::Suspect(Suspicion::Lagged(None)) => {
-                self.mailboxes
-                    .iter()
-                    .for_each(|mailbox| mailbox.push(Letter::Lagged));
-            }
-            BusEvent::Heard { document, entries } => {
-                self.post(document, DocumentEvent::Heard(entries));
-            }
-            BusEvent::Signal { document, signal } => {
-                self.post(document, DocumentEvent::Signal(signal));
-            }
-            BusEvent::Appended {
-                ticket,
-                document,
-                result,
-            } => {
-                self.post(document, DocumentEvent::Appended(ticket, result));
-            }
-            BusEvent::Page {
-                ticket,
-                document,
-                result,
-            } => {
-                self.post(document, DocumentEvent::Page(ticket, result));
-            }
-            BusEvent::Heads(heads) => {
-                for head in heads {
-                    self.post(head.document, DocumentEvent::Head(head.position));
-                }
-            }
         }
     }
 }

@@ -8,7 +8,9 @@ pub mod document;
 mod hub;
 mod mailbox;
 mod outbox;
+mod router;
 mod shard;
+mod shard_task;
 
 pub use inkwire_bus::Unavailable;
 
@@ -16,3 +18,13 @@ pub use command::{Command, Join, MemberKey, Reach, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
 pub use hub::{Hub, HubConfig, Stopped};
 pub use outbox::{Farewell, Outbox, OutboxLimits, Priority, Wire};
+
+/// A hub without its tasks, to be stepped by whoever holds the time. [`Hub`] is its driver in
+/// production, the simulation is another: both run the same shards.
+pub mod stepped {
+    pub use crate::{
+        mailbox::{AnnouncementLimits, Letter, Mailbox},
+        router::Router,
+        shard::{Shard, Surroundings},
+    };
+}

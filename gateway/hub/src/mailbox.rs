@@ -16,14 +16,15 @@ use crate::document::DocumentEvent;
 
 /// Something for one shard.
 #[derive(Debug)]
-pub(crate) enum Letter {
+pub enum Letter {
     To(DocumentId, DocumentEvent),
     /// Announcements of any document may have been lost.
     Lagged,
 }
 
+/// See the module.
 #[derive(Debug)]
-pub(crate) struct Mailbox {
+pub struct Mailbox {
     // Held for a push or a swap; never across an await.
     letters: Mutex<Letters>,
     arrived: Notify,
@@ -32,9 +33,9 @@ pub(crate) struct Mailbox {
 
 /// How many announcements may wait, and how many bytes of payload in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AnnouncementLimits {
-    pub(crate) letters_max: usize,
-    pub(crate) bytes_max: usize,
+pub struct AnnouncementLimits {
+    pub letters_max: usize,
+    pub bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +47,7 @@ struct Letters {
 }
 
 impl Mailbox {
-    pub(crate) fn new(limits: AnnouncementLimits) -> Self {
+    pub fn new(limits: AnnouncementLimits) -> Self {
         Self {
             letters: Mutex::default(),
             arrived: Notify::new(),
@@ -54,7 +55,7 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn push(&self, letter: Letter) {
+    pub fn push(&self, letter: Letter) {
         let mut letters = self.lock();
         if let Some(bytes) = letter.announced_bytes() {
             let is_over = letters.announcements >= self.limits.letters_max
@@ -75,12 +76,12 @@ impl Mailbox {
     }
 
     /// Resolves when there is something to take.
-    pub(crate) async fn arrived(&self) {
+    pub async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
     /// Takes everything into the empty `batch`.
-    pub(crate) fn take(&self, batch: &mut VecDeque<Letter>) {
+    pub fn take(&self, batch: &mut VecDeque<Letter>) {
         let mut letters = self.lock();
         std::mem::swap(&mut letters.queue, batch);
         letters.announcements = 0;

@@ -1,31 +1,26 @@
-//! A shard: the task that owns some of this replica's documents.
+//! A shard: some of this replica's documents, stepped from outside.
 //!
 //! It decides nothing. It takes what came in, feeds the documents, and after each batch lets them
-//! settle and flushes the outboxes that became dirty, each once.
+//! settle and flushes the outboxes that became dirty, each once. It neither awaits nor reads a clock:
+//! in production a task steps it (`shard_task.rs`), in a simulation whoever holds the time.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    hash::{BuildHasher, Hasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use inkwire_bus::{Append, Bus, Read, Ticket};
 use inkwire_model::{DocumentId, Signal, UnixMillis};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Command, Delivery, Reach,
     document::{Document, DocumentConfig, DocumentEvent, Effects},
-    mailbox::{Letter, Mailbox},
+    mailbox::Letter,
 };
-
-/// Most commands in one batch.
-const COMMANDS_PER_BATCH: usize = 512;
 
 /// Most heads in one comparison.
 const HEADS_PER_COMPARISON: usize = 500;
@@ -33,16 +28,25 @@ const HEADS_PER_COMPARISON: usize = 500;
 /// Part of the head interval by which it varies, so that replicas do not ask together.
 const HEAD_JITTER: f64 = 0.2;
 
-pub(crate) struct Shard {
+/// What a shard has from outside: the bus, and what only a simulation knows beforehand.
+pub struct Surroundings {
+    pub bus: Arc<dyn Bus>,
+    /// Counts the requests of all shards of a replica.
+    pub tickets: Arc<AtomicU64>,
+    /// The wall clock, for `at` of the entries that the gateway writes itself.
+    pub unix_ms: fn() -> UnixMillis,
+    /// Asked once for each comparison of heads.
+    pub random: Box<dyn FnMut() -> u64 + Send>,
+}
+
+/// See the module.
+pub struct Shard {
     documents: HashMap<DocumentId, Living>,
     deadlines: BTreeSet<(Instant, DocumentId)>,
     touched: Vec<DocumentId>,
     config: Arc<DocumentConfig>,
     head_interval: Duration,
     next_heads: Instant,
-    mailbox: Arc<Mailbox>,
-    commands: mpsc::Receiver<(DocumentId, Command)>,
-    stop: CancellationToken,
     world: World,
 }
 
@@ -55,69 +59,37 @@ struct Living {
 
 /// The world behind this shard's documents.
 struct World {
-    bus: Arc<dyn Bus>,
-    tickets: Arc<AtomicU64>,
+    surroundings: Surroundings,
     dirty: Vec<Reach>,
     heads: Vec<DocumentId>,
 }
 
 impl Shard {
-    pub(crate) fn new(
-        bus: Arc<dyn Bus>,
-        tickets: Arc<AtomicU64>,
+    pub fn new(
         config: Arc<DocumentConfig>,
         head_interval: Duration,
-        mailbox: Arc<Mailbox>,
-        commands: mpsc::Receiver<(DocumentId, Command)>,
-        stop: CancellationToken,
+        surroundings: Surroundings,
+        now: Instant,
     ) -> Self {
-        Self {
+        let mut shard = Self {
             documents: HashMap::new(),
             deadlines: BTreeSet::new(),
             touched: Vec::new(),
             config,
             head_interval,
-            next_heads: now() + jittered(head_interval),
-            mailbox,
-            commands,
-            stop,
+            next_heads: now,
             world: World {
-                bus,
-                tickets,
+                surroundings,
                 dirty: Vec::new(),
                 heads: Vec::new(),
             },
-        }
+        };
+        shard.next_heads = now + shard.until_heads();
+        shard
     }
 
-    pub(crate) async fn run(mut self) {
-        let mut letters = VecDeque::new();
-        let mut commands = Vec::with_capacity(COMMANDS_PER_BATCH);
-        loop {
-            let deadline = self.next_deadline();
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                () = self.mailbox.arrived() => {}
-                received = self.commands.recv_many(&mut commands, COMMANDS_PER_BATCH) => {
-                    if received == 0 {
-                        return;
-                    }
-                }
-                () = tokio::time::sleep_until(deadline.into()) => {}
-            }
-            // Whatever woke it, everything that is there goes into this batch.
-            while commands.len() < COMMANDS_PER_BATCH
-                && let Ok(command) = self.commands.try_recv()
-            {
-                commands.push(command);
-            }
-            self.mailbox.take(&mut letters);
-            self.batch(&mut letters, &mut commands, now());
-        }
-    }
-
-    fn batch(
+    /// Takes everything that came in: first what the bus said, then what sessions ask.
+    pub fn batch(
         &mut self,
         letters: &mut VecDeque<Letter>,
         commands: &mut Vec<(DocumentId, Command)>,
@@ -164,7 +136,7 @@ impl Shard {
 
     fn tick(&mut self, now: Instant) {
         if self.next_heads <= now {
-            self.next_heads = now + jittered(self.head_interval);
+            self.next_heads = now + self.until_heads();
             self.compare_all_heads(false);
         }
         while let Some((deadline, id)) = self.deadlines.pop_first() {
@@ -203,9 +175,16 @@ impl Shard {
                     self.deadlines.remove(&(old, id.clone()));
                 }
                 self.documents.remove(&id);
-                self.world.bus.unsubscribe(&id);
+                self.world.surroundings.bus.unsubscribe(&id);
             }
         }
+    }
+
+    fn until_heads(&mut self) -> Duration {
+        let random = (self.world.surroundings.random)();
+        let unit = (random >> 11) as f64 / (1_u64 << 53) as f64;
+        self.head_interval
+            .mul_f64(1.0 - HEAD_JITTER / 2.0 + HEAD_JITTER * unit)
     }
 
     fn compare_all_heads(&mut self, urgent: bool) {
@@ -214,7 +193,8 @@ impl Shard {
         }
     }
 
-    fn next_deadline(&self) -> Instant {
+    /// When [`batch`](Self::batch) is to be called though nothing came in.
+    pub fn next_deadline(&self) -> Instant {
         let first = self.deadlines.first().map(|(deadline, _)| *deadline);
         first.map_or(self.next_heads, |deadline| deadline.min(self.next_heads))
     }
@@ -226,24 +206,14 @@ fn touch(touched: &mut Vec<DocumentId>, living: &mut Living) {
     }
 }
 
-/// Tokio's clock, so that tests can pause it.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-fn jittered(interval: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish();
-    let unit = (random >> 11) as f64 / (1_u64 << 53) as f64;
-    interval.mul_f64(1.0 - HEAD_JITTER / 2.0 + HEAD_JITTER * unit)
-}
-
 impl World {
     fn compare_heads(&mut self) {
         while !self.heads.is_empty() {
             let rest = self
                 .heads
                 .split_off(self.heads.len().min(HEADS_PER_COMPARISON));
-            self.bus
+            self.surroundings
+                .bus
                 .compare_heads(std::mem::replace(&mut self.heads, rest));
         }
     }
@@ -261,26 +231,23 @@ impl Effects<Reach> for World {
     }
 
     fn ticket(&mut self) -> Ticket {
-        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
+        Ticket(self.surroundings.tickets.fetch_add(1, Ordering::Relaxed))
     }
 
     fn unix_ms(&self) -> UnixMillis {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        (self.surroundings.unix_ms)()
     }
 
     fn subscribe(&mut self, document: &DocumentId) {
-        self.bus.subscribe(document);
+        self.surroundings.bus.subscribe(document);
     }
 
     fn append(&mut self, append: Append) {
-        self.bus.append(append);
+        self.surroundings.bus.append(append);
     }
 
     fn read(&mut self, read: Read) {
-        self.bus.read(read);
+        self.surroundings.bus.read(read);
     }
 
     fn compare_head(&mut self, document: &DocumentId) {
@@ -288,6 +255,6 @@ impl Effects<Reach> for World {
     }
 
     fn signal(&mut self, document: &DocumentId, signal: Signal) {
-        self.bus.signal(document, signal);
+        self.surroundings.bus.signal(document, signal);
     }
 }

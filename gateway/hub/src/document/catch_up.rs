@@ -20,6 +20,9 @@ use crate::{Carried, Delivery, Join, MemberKey};
 
 type CarriedEntries = Vec<Arc<Carried<Arc<Entry>>>>;
 
+/// Where a read begins, and whether its members want entries.
+type Beginning = (ReadFrom, bool);
+
 impl<M> Document<M> {
     pub(super) fn join(&mut self, join: Join<M>, fx: &mut impl Effects<M>) {
         let Join {
@@ -73,15 +76,23 @@ impl<M> Document<M> {
             }
             return;
         }
-        let mut groups: HashMap<(ReadFrom, bool), Vec<(MemberKey, Asker)>> = HashMap::new();
+        // In the order of the members, so that a schedule repeats itself.
+        let mut places: HashMap<Beginning, usize> = HashMap::new();
+        let mut groups: Vec<(Beginning, Vec<(MemberKey, Asker)>)> = Vec::new();
         for member in self
             .members
             .iter_mut()
             .filter(|member| member.phase == Phase::Waiting)
         {
             member.phase = Phase::Reading;
-            let group = groups.entry((member.from, member.receive)).or_default();
-            group.push((member.key, member.asker()));
+            let beginning = (member.from, member.receive);
+            let place = *places.entry(beginning).or_insert_with(|| {
+                groups.push((beginning, Vec::new()));
+                groups.len() - 1
+            });
+            if let Some((_, group)) = groups.get_mut(place) {
+                group.push((member.key, member.asker()));
+            }
         }
         for ((from, receive), group) in groups {
             // A member that reads nothing needs only its row.

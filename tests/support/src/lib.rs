@@ -13,6 +13,7 @@ mod port;
 mod process;
 mod program;
 mod redis;
+mod redis_proxy;
 mod resp;
 mod wait;
 
@@ -24,4 +25,5 @@ pub use port::Port;
 pub use process::{Exit, Process};
 pub use program::{checkout, program};
 pub use redis::{Redis, RedisOptions};
+pub use redis_proxy::{Meddling, RedisProxy, Seen, Which};
 pub use wait::{START_TIMEOUT, wait_until};

@@ -7,6 +7,5 @@ mod fitness;
 mod fixture;
 mod functions;
 mod once;
-mod proxy;
 mod replicated;
 mod subscribers;

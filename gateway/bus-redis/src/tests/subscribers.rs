@@ -7,12 +7,9 @@ use inkwire_bus::{
     contract::{Fixture as _, Recorder, Writer, document},
 };
 use inkwire_model::DocumentId;
-use inkwire_test_support::Redis;
+use inkwire_test_support::{Redis, RedisProxy};
 
-use super::{
-    fixture::{PATIENCE, RedisFixture, config, started},
-    proxy::Proxy,
-};
+use super::fixture::{PATIENCE, RedisFixture, config, started};
 use crate::RedisBus;
 
 /// C6: found within this time.
@@ -54,7 +51,7 @@ async fn hears(recorder: &Recorder, bus: &RedisBus, essay: &DocumentId) {
 async fn a_silent_connection_is_found_and_replaced() {
     let fixture = RedisFixture::start().await;
     let port = fixture.redis().port();
-    let proxy = Proxy::to(port).await;
+    let proxy = RedisProxy::start(port).unwrap();
     let (essay, recorder) = (document("essay"), std::sync::Arc::new(Recorder::default()));
     let bus = started(config(proxy.url()), recorder.clone()).await;
     bus.subscribe(&essay);
@@ -69,7 +66,7 @@ async fn a_silent_connection_is_found_and_replaced() {
     hears(&recorder, &bus, &essay).await;
 
     bus.close().await;
-    proxy.close().await;
+    drop(proxy);
     fixture.stop().await;
 }
 
@@ -80,7 +77,7 @@ async fn a_deaf_connection_is_found_and_replaced() {
     let fixture = RedisFixture::start().await;
     let mut other = Redis::start().unwrap();
     let port = fixture.redis().port();
-    let proxy = Proxy::to(port).await;
+    let proxy = RedisProxy::start(port).unwrap();
     proxy.lead_subscribers_to(other.port());
     let (essay, recorder) = (document("essay"), std::sync::Arc::new(Recorder::default()));
     let bus = started(config(proxy.url()), recorder.clone()).await;
@@ -96,7 +93,7 @@ async fn a_deaf_connection_is_found_and_replaced() {
     hears(&recorder, &bus, &essay).await;
 
     bus.close().await;
-    proxy.close().await;
+    drop(proxy);
     other.stop().unwrap();
     fixture.stop().await;
 }

@@ -47,6 +47,8 @@ pub(super) struct Conversation {
 
 /// The probes of one connection.
 struct Probes {
+    /// Redis confirmed the subscription to them: one published earlier may be missed, rightly.
+    are_subscribed: bool,
     sent: u64,
     heard: u64,
     heard_anything_at: Instant,
@@ -109,6 +111,7 @@ impl Conversation {
         self.apply(&mut wire, changes);
 
         let mut probes = Probes {
+            are_subscribed: false,
             sent: 0,
             heard: 0,
             heard_anything_at: Instant::now(),
@@ -141,7 +144,8 @@ impl Conversation {
                 }
                 _ = probe_due.tick() => {
                     wire.say(&["PING", "0"]);
-                    if probes.publishing.is_none() && self.link.is_available() {
+                    let is_free = probes.are_subscribed && probes.publishing.is_none();
+                    if is_free && self.link.is_available() {
                         probes.sent += 1;
                         probes.publishing = Some(self.publish_probe(probes.sent));
                     }
@@ -170,6 +174,9 @@ impl Conversation {
                 };
                 match kind.as_ref() {
                     b"smessage" => self.take_message(probes, channel, content),
+                    b"ssubscribe" if channel == self.probe_channel.as_bytes() => {
+                        probes.are_subscribed = true;
+                    }
                     b"ssubscribe" => self.take_answer(wire, channel, true),
                     b"sunsubscribe" => self.take_answer(wire, channel, false),
                     _ => {}

@@ -7,7 +7,7 @@ use inkwire_bus::{
     contract::{Fixture as _, Recorder, Writer, document},
 };
 use inkwire_model::DocumentId;
-use inkwire_test_support::{Redis, RedisProxy};
+use inkwire_test_support::{Redis, RedisProxy, wait_until};
 
 use super::fixture::{PATIENCE, RedisFixture, config, started};
 use crate::RedisBus;
@@ -95,6 +95,28 @@ async fn a_deaf_connection_is_found_and_replaced() {
     bus.close().await;
     drop(proxy);
     other.stop().unwrap();
+    fixture.stop().await;
+}
+
+/// A probe that overtakes the subscription to it is missed rightly, and says nothing of the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_subscribes_late_is_not_deaf() {
+    let fixture = RedisFixture::start().await;
+    let proxy = RedisProxy::start(fixture.redis().port()).unwrap();
+    proxy.delay_subscribers(Duration::from_millis(300));
+    let (essay, recorder) = (document("essay"), std::sync::Arc::new(Recorder::default()));
+    let bus = started(config(proxy.url()), recorder.clone()).await;
+    bus.subscribe(&essay);
+    confirmed(&recorder, &essay, 1).await;
+    wait_until("it was probed twice", PATIENCE, || {
+        proxy.calls("SPUBLISH") > 2
+    })
+    .unwrap();
+    assert_eq!(proxy.seen().subscribers, 1, "it is the same connection");
+    hears(&recorder, &bus, &essay).await;
+
+    bus.close().await;
+    drop(proxy);
     fixture.stop().await;
 }
 

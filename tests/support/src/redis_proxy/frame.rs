@@ -31,6 +31,25 @@ pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     Ok((at <= bytes.len()).then_some(at))
 }
 
+/// The same for a request, which may also be words on a line.
+pub(super) fn request_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    match bytes.first() {
+        Some(b'*') | None => length(bytes),
+        Some(_) => Ok(line(bytes).map(|line| line.len() + 2)),
+    }
+}
+
+/// The first `most` words of a request.
+pub(super) fn words(request: &[u8], most: usize) -> Vec<&[u8]> {
+    match request.first() {
+        Some(b'*') => strings(request, most),
+        _ => {
+            let words = request.split(u8::is_ascii_whitespace);
+            words.filter(|word| !word.is_empty()).take(most).collect()
+        }
+    }
+}
+
 /// The first `most` strings of an array or a push; none if the frame is something else.
 pub(super) fn strings(frame: &[u8], most: usize) -> Vec<&[u8]> {
     let mut strings = Vec::new();
@@ -100,6 +119,17 @@ mod tests {
         }
         assert_eq!(length(b"nonsense\r\n"), Err(Malformed));
         assert_eq!(length(b"$x\r\n"), Err(Malformed));
+    }
+
+    #[test]
+    fn a_request_may_be_words_on_a_line() {
+        let inline = b"HELLO 3\r\nPING\r\n";
+        assert_eq!(request_length(inline), Ok(Some(9)));
+        assert_eq!(request_length(&inline[..8]), Ok(None));
+        assert_eq!(words(&inline[..9], 9), [&b"HELLO"[..], b"3"]);
+        let array = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+        assert_eq!(request_length(array), Ok(Some(array.len())));
+        assert_eq!(words(array, 1), [b"GET"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -118,6 +119,11 @@ impl RedisProxy {
     /// Nothing is read from the server for subscribers, so that its buffers fill.
     pub fn freeze_subscribers(&self) {
         self.shared.order(|state| state.subscribers_frozen = true);
+    }
+
+    /// What subscribers say takes so much longer to the server than what others say.
+    pub fn delay_subscribers(&self, time: Duration) {
+        self.shared.order(|state| state.subscribers_delay = time);
     }
 
     pub fn thaw(&self) {

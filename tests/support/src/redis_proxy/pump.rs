@@ -99,11 +99,12 @@ fn pump_up(
     loop {
         if !is_raw(shared, id) {
             unparsed.extend_from_slice(&chunk);
-            each_frame(&mut unparsed, |frame| {
-                let words = frame::strings(frame, 2);
+            each_frame(&mut unparsed, frame::request_length, |request| {
+                let words = frame::words(request, 2);
                 shared.order(|state| state.see_request(id, &words));
             })?;
         }
+        thread::sleep(delay(shared, id));
         if !shared.is_open(id, Direction::ToServer) {
             return Ok(());
         }
@@ -147,7 +148,7 @@ fn pump_down(
         if is_raw(shared, id) {
             outgoing.append(&mut unparsed);
         }
-        each_frame(&mut unparsed, |frame| {
+        each_frame(&mut unparsed, frame::length, |frame| {
             let words = frame::strings(frame, 2);
             let verdict = {
                 let mut state = shared.lock();
@@ -184,10 +185,14 @@ fn pump_down(
 }
 
 /// Takes whole frames off the front of `bytes`.
-fn each_frame(bytes: &mut Vec<u8>, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+fn each_frame(
+    bytes: &mut Vec<u8>,
+    length: impl Fn(&[u8]) -> Result<Option<usize>, frame::Malformed>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = frame::length(rest)
+        let length = length(rest)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is no RESP"))?;
         let Some(frame) = length.and_then(|length| rest.get(..length)) else {
             break;
@@ -205,6 +210,14 @@ fn is_raw(shared: &Shared, id: u64) -> bool {
         .connections
         .get(&id)
         .is_some_and(|connection| connection.is_raw)
+}
+
+fn delay(shared: &Shared, id: u64) -> Duration {
+    let state = shared.lock();
+    match state.connections.get(&id) {
+        Some(connection) if connection.is_subscriber => state.subscribers_delay,
+        _ => Duration::ZERO,
+    }
 }
 
 fn is_time_out(error: &io::Error) -> bool {

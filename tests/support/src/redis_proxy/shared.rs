@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{Shutdown, TcpStream},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::meddling::{Meddling, Rules};
@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) is_frozen: bool,
     /// Nothing is read from the server for subscribers.
     pub(super) subscribers_frozen: bool,
+    /// How much longer the way of a subscriber's requests is than that of others.
+    pub(super) subscribers_delay: Duration,
     pub(super) commands_to: u16,
     pub(super) subscribers_to: u16,
     pub(super) rules: Rules,

@@ -1,6 +1,6 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::*;

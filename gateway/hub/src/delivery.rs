@@ -9,6 +9,8 @@ use inkwire_model::{
     Signal, Snapshot, Subject,
 };
 
+use crate::SessionId;
+
 /// How many different encodings of one entry can be shared.
 const ENCODING_SLOTS: usize = 8;
 
@@ -96,4 +98,9 @@ pub trait Subscriber: Send + Sync + 'static {
 
     /// Whether there is room for a page of history. While there is none, the hub waits with it.
     fn has_room(&self) -> bool;
+
+    /// The session that it belongs to, for whoever looks on.
+    fn session(&self) -> Option<SessionId> {
+        None
+    }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Command,
+    Command, Observed, ShardTally, Unwatched, Watch,
     document::DocumentConfig,
     mailbox::{AnnouncementLimits, Mailbox},
     router::{Router, shard_of},
@@ -54,6 +54,7 @@ pub struct Hub {
     commands: Arc<[mpsc::Sender<(DocumentId, Command)>]>,
     bus: Arc<dyn Bus>,
     failed: CancellationToken,
+    tallies: Arc<[Arc<ShardTally>]>,
 }
 
 /// The hub has stopped.
@@ -66,6 +67,17 @@ impl Hub {
     /// bus is to speak to.
     pub fn start(
         config: HubConfig,
+        make_bus: impl FnOnce(Arc<dyn Listener>) -> Arc<dyn Bus>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        Self::start_watched(config, Arc::new(Unwatched), make_bus, tasks, stop)
+    }
+
+    /// The same, and `watch` looks on.
+    pub fn start_watched(
+        config: HubConfig,
+        watch: Arc<dyn Watch>,
         make_bus: impl FnOnce(Arc<dyn Listener>) -> Arc<dyn Bus>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -83,13 +95,15 @@ impl Hub {
         let document = Arc::new(config.document);
         let tickets = Arc::new(AtomicU64::new(1));
         let failed = CancellationToken::new();
-        let start = |mailbox| {
+        let tallies: Arc<[Arc<ShardTally>]> = (0..count).map(|_| Arc::default()).collect();
+        let start = |(mailbox, tally): (_, &Arc<ShardTally>)| {
             let (sender, receiver) = mpsc::channel(config.commands_max);
             let surroundings = Surroundings {
                 bus: bus.clone(),
                 tickets: tickets.clone(),
                 unix_ms: shard_task::unix_ms,
                 random: Box::new(shard_task::random),
+                observed: Some(Observed::new(watch.clone(), tally.clone())),
             };
             let interval = config.head_interval;
             let task = ShardTask {
@@ -108,12 +122,18 @@ impl Hub {
             });
             sender
         };
-        let commands = mailboxes.into_iter().map(start).collect();
+        let commands = mailboxes.into_iter().zip(&*tallies).map(start).collect();
         Self {
             commands,
             bus,
             failed,
+            tallies,
         }
+    }
+
+    /// What each shard counted.
+    pub fn tallies(&self) -> &[Arc<ShardTally>] {
+        &self.tallies
     }
 
     /// Hands over a command; waits while the document's shard has too many.

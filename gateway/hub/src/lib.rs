@@ -7,17 +7,25 @@ mod delivery;
 pub mod document;
 mod hub;
 mod mailbox;
+mod observed;
 mod outbox;
 mod router;
+mod sampler;
 mod shard;
 mod shard_task;
+mod tally;
+mod watch;
 
 pub use inkwire_bus::Unavailable;
 
 pub use command::{Command, Join, MemberKey, Reach, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
 pub use hub::{Hub, HubConfig, Stopped};
+pub use observed::Observed;
 pub use outbox::{Farewell, Outbox, OutboxLimits, Priority, Wire};
+pub use sampler::Sampler;
+pub use tally::ShardTally;
+pub use watch::{Delivered, Joined, RareEvent, SessionId, Unwatched, Watch};
 
 /// A hub without its tasks, to be stepped by whoever holds the time. [`Hub`] is its driver in
 /// production, the simulation is another: both run the same shards.

@@ -17,8 +17,8 @@ use inkwire_bus::{Append, Bus, Read, Ticket};
 use inkwire_model::{DocumentId, Signal, UnixMillis};
 
 use crate::{
-    Command, Delivery, Reach,
-    document::{Document, DocumentConfig, DocumentEvent, Effects},
+    Command, Delivery, Observed, Reach,
+    document::{CatchUp, Document, DocumentConfig, DocumentEvent, Effects, Note},
     mailbox::Letter,
 };
 
@@ -37,6 +37,8 @@ pub struct Surroundings {
     pub unix_ms: fn() -> UnixMillis,
     /// Asked once for each comparison of heads.
     pub random: Box<dyn FnMut() -> u64 + Send>,
+    /// Counts and traces. It has a clock of its own, and nothing depends on what it reads.
+    pub observed: Option<Observed>,
 }
 
 /// See the module.
@@ -110,9 +112,17 @@ impl Shard {
         for member in self.world.dirty.drain(..) {
             member.flush();
         }
+        if let Some(observed) = &mut self.world.surroundings.observed {
+            observed.flushed(self.documents.len());
+        }
     }
 
     fn hear(&mut self, id: &DocumentId, event: DocumentEvent, now: Instant) {
+        if let DocumentEvent::Appended(call, result) = &event
+            && let Some(observed) = &mut self.world.surroundings.observed
+        {
+            observed.appended(*call, result);
+        }
         // What concerns a document that nobody here follows any more is old news.
         if let Some(living) = self.documents.get_mut(id) {
             living.document.hear(event, now, &mut self.world);
@@ -176,6 +186,9 @@ impl Shard {
                 }
                 self.documents.remove(&id);
                 self.world.surroundings.bus.unsubscribe(&id);
+                if let Some(observed) = &mut self.world.surroundings.observed {
+                    observed.forget(&id);
+                }
             }
         }
     }
@@ -242,7 +255,10 @@ impl Effects<Reach> for World {
         self.surroundings.bus.subscribe(document);
     }
 
-    fn append(&mut self, append: Append) {
+    fn append(&mut self, mut append: Append) {
+        if let Some(observed) = &mut self.surroundings.observed {
+            observed.append(&mut append);
+        }
         self.surroundings.bus.append(append);
     }
 
@@ -256,5 +272,17 @@ impl Effects<Reach> for World {
 
     fn signal(&mut self, document: &DocumentId, signal: Signal) {
         self.surroundings.bus.signal(document, signal);
+    }
+
+    fn note(&mut self, document: &DocumentId, note: Note<'_>) {
+        if let Some(observed) = &mut self.surroundings.observed {
+            observed.note(document, note);
+        }
+    }
+
+    fn note_joined(&mut self, member: &Reach, document: &DocumentId, catch_up: CatchUp) {
+        if let Some(observed) = &mut self.surroundings.observed {
+            observed.joined(document, member.session(), catch_up);
+        }
     }
 }

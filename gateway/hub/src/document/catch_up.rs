@@ -11,7 +11,7 @@ use inkwire_bus::{Asker, Continuity, LogPage, PageLimit, ReadFrom, Standing, Una
 use inkwire_model::{Code, Entry};
 
 use super::{
-    Document, Effects, Reading, Subscription,
+    CatchUp, Document, Effects, Note, Reading, Subscription,
     member::{Member, Phase},
     order::Seen,
     recent::Recent,
@@ -24,7 +24,7 @@ type CarriedEntries = Vec<Arc<Carried<Arc<Entry>>>>;
 type Beginning = (ReadFrom, bool);
 
 impl<M> Document<M> {
-    pub(super) fn join(&mut self, join: Join<M>, fx: &mut impl Effects<M>) {
+    pub(super) fn join(&mut self, join: Join<M>, now: Instant, fx: &mut impl Effects<M>) {
         let Join {
             member,
             subject,
@@ -45,6 +45,9 @@ impl<M> Document<M> {
             outdated: false,
             revoked_at: None,
             acknowledged_since: None,
+            asked_at: Some(now),
+            pages: 0,
+            reset: None,
             told_waiting: false,
             gate: super::gate::Gate::default(),
         });
@@ -85,6 +88,7 @@ impl<M> Document<M> {
             .filter(|member| member.phase == Phase::Waiting)
         {
             member.phase = Phase::Reading;
+            member.asked_at.get_or_insert(now);
             let beginning = (member.from, member.receive);
             let place = *places.entry(beginning).or_insert_with(|| {
                 groups.push((beginning, Vec::new()));
@@ -238,6 +242,7 @@ impl<M> Document<M> {
             return;
         }
         member.told_waiting = false;
+        member.pages += 1;
         if member.receive && !fx.has_room(&member.to) {
             // Other documents of its session came first; the page is read again when there is room.
             self.wait_for_room(key, now);
@@ -255,6 +260,8 @@ impl<M> Document<M> {
                     snapshot,
                 };
                 fx.deliver(&member.to, id, &reset);
+                member.reset = Some(cause);
+                fx.note(id, Note::Reset(cause));
             }
             (Continuity::Continues, ReadFrom::Start, Some(snapshot)) if member.receive => {
                 fx.deliver(&member.to, id, &Delivery::Snapshot(snapshot));
@@ -288,10 +295,18 @@ impl<M> Document<M> {
             return;
         }
         member.phase = Phase::Live;
-        member.has_joined = true;
+        let catch_up = CatchUp {
+            took: member
+                .asked_at
+                .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
+            pages: std::mem::take(&mut member.pages),
+            reset: member.reset.take(),
+            again: std::mem::replace(&mut member.has_joined, true),
+        };
         member.gate.reopen();
         let position = if member.receive { end } else { page.head };
         fx.deliver(&member.to, id, &Delivery::Joined { position, row });
+        fx.note_joined(&member.to, id, catch_up);
         let bridge = self.recent.as_ref().and_then(|recent| recent.after(end));
         for carried in bridge.into_iter().flatten().filter(|_| member.receive) {
             fx.deliver(&member.to, id, &Delivery::Entry(carried));

@@ -3,6 +3,7 @@
 use inkwire_bus::{Append, Read, Ticket};
 use inkwire_model::{DocumentId, Signal, UnixMillis};
 
+use super::{CatchUp, Note};
 use crate::Delivery;
 
 /// The world as a document sees it: members of type `M`, and the bus. The hub's shard implements it
@@ -24,4 +25,10 @@ pub trait Effects<M> {
     fn read(&mut self, read: Read);
     fn compare_head(&mut self, document: &DocumentId);
     fn signal(&mut self, document: &DocumentId, signal: Signal);
+
+    /// Something worth counting. Nobody has to.
+    fn note(&mut self, _document: &DocumentId, _note: Note<'_>) {}
+
+    /// The member has caught up with the live order.
+    fn note_joined(&mut self, _member: &M, _document: &DocumentId, _catch_up: CatchUp) {}
 }

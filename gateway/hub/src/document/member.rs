@@ -1,9 +1,9 @@
 //! `Member`: one session's part in the document.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use inkwire_bus::{Asker, ReadFrom};
-use inkwire_model::{ClientId, ClientSeq, Seq, Subject};
+use inkwire_model::{ClientId, ClientSeq, ResetCause, Seq, Subject};
 use slab::Slab;
 
 use super::gate::Gate;
@@ -45,6 +45,11 @@ pub(super) struct Member<M> {
     pub(super) revoked_at: Option<Seq>,
     /// The highest number acknowledged to it since its row was last asked for.
     pub(super) acknowledged_since: Option<ClientSeq>,
+    /// When it began to catch up; `None` until its next read.
+    pub(super) asked_at: Option<Instant>,
+    /// Reads that it took since then, and what it was told on the way.
+    pub(super) pages: u32,
+    pub(super) reset: Option<ResetCause>,
     /// It was told that the log cannot be reached.
     pub(super) told_waiting: bool,
     pub(super) gate: Gate,

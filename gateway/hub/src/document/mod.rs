@@ -26,9 +26,11 @@ mod changing_access;
 mod effects;
 mod gate;
 mod member;
+mod notes;
 mod order;
 mod recent;
 mod restoring_access;
+mod stopwatch;
 mod timers;
 mod writing;
 
@@ -45,6 +47,7 @@ use inkwire_bus::{AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Ticket, Una
 use inkwire_model::{DocumentId, Entry, NewEntry, Seq};
 
 pub use effects::Effects;
+pub use notes::{CatchUp, Note, Outcome, ResyncReason};
 
 use self::{
     access::KnownAccess,
@@ -54,6 +57,7 @@ use self::{
     member::Members,
     order::{Comparison, Seen},
     recent::Recent,
+    stopwatch::Stopwatch,
     timers::Timers,
 };
 use crate::{Command, Delivery, MemberKey};
@@ -125,7 +129,8 @@ enum Reading {
 
 /// What an append was for.
 enum Appending {
-    Entries(Vec<OnItsWay>),
+    /// Handed over at that moment.
+    Entries(Instant, Vec<OnItsWay>),
     /// Changes of access that the log may have lost.
     Restoring(Vec<NewEntry>),
     Access(AccessRequest, NewEntry),
@@ -155,6 +160,10 @@ pub struct Document<M> {
     repair: Option<Ticket>,
     /// Another repair is due after this one.
     repair_again: bool,
+    /// From the first doubt to the log's last word, over all reads that it takes.
+    is_resyncing: bool,
+    /// What earlier reads of this resync brought.
+    resynced_entries: u64,
     comparison: Comparison,
     /// A head that was seen and has not been announced yet.
     expected: Option<Seq>,
@@ -164,6 +173,7 @@ pub struct Document<M> {
 
     outgoing: Vec<(OnItsWay, NewEntry)>,
     appends: HashMap<Ticket, Appending>,
+    stopwatch: Stopwatch,
     acknowledged: Acknowledged,
     /// The acknowledgement whose announcement is overdue when its timer fires.
     overdue: Option<Seq>,
@@ -190,12 +200,15 @@ impl<M> Document<M> {
             compare_when_warm: false,
             repair: None,
             repair_again: false,
+            is_resyncing: false,
+            resynced_entries: 0,
             comparison: Comparison::default(),
             expected: None,
             members: Members::new(),
             reads: HashMap::new(),
             outgoing: Vec::new(),
             appends: HashMap::new(),
+            stopwatch: Stopwatch::default(),
             acknowledged: Acknowledged::default(),
             overdue: None,
             rows_wanted: false,
@@ -213,7 +226,7 @@ impl<M> Document<M> {
     /// A session asks for something.
     pub fn command(&mut self, command: Command<M>, now: Instant, fx: &mut impl Effects<M>) {
         match command {
-            Command::Join(join) => self.join(join, fx),
+            Command::Join(join) => self.join(join, now, fx),
             Command::Leave(member) => self.leave(member, now),
             Command::Submit(member, submissions) => self.submit(member, submissions, fx),
             Command::Signal(member, signal) => {
@@ -258,7 +271,7 @@ impl<M> Document<M> {
 
     /// Sends what gathered: called once after each batch of events.
     pub fn settle(&mut self, now: Instant, fx: &mut impl Effects<M>) {
-        self.send_outgoing(fx);
+        self.send_outgoing(now, fx);
         self.ask_for_pages(now, fx);
         self.ask_for_rows(now, fx);
         if self.members.is_empty() && self.timers.linger.is_none() {

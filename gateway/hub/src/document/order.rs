@@ -7,11 +7,11 @@ use std::{
 };
 
 use inkwire_bus::{Continuity, LogPage, ReadFrom, Unavailable};
-use inkwire_model::{Entry, Position};
+use inkwire_model::{Entry, Position, Seq};
 
 use super::{
-    Document, Effects, Reading, Subscription, acknowledged::Look, member::Phase, recent::Recent,
-    timers::Timers,
+    Document, Effects, Note, Reading, ResyncReason, Subscription, acknowledged::Look,
+    member::Phase, recent::Recent, timers::Timers,
 };
 use crate::{Carried, Delivery};
 
@@ -76,7 +76,7 @@ impl<M> Document<M> {
         match head {
             Some(head) => self.saw_head(head, Seen { look, last }, urgent, now, fx),
             // The log is gone, or the bus is away: a read tells, and brings the log to life.
-            None => self.repair(fx),
+            None => self.repair(ResyncReason::NoHead, fx),
         }
     }
 
@@ -103,7 +103,7 @@ impl<M> Document<M> {
         if head.seq > last.seq && !urgent {
             self.expect(head, now);
         } else {
-            self.repair(fx);
+            self.repair(ResyncReason::Head, fx);
         }
     }
 
@@ -149,25 +149,36 @@ impl<M> Document<M> {
         let Position { seq, hash } = entry.position;
         if seq <= last.seq {
             if recent.hash_at(seq) != Some(hash) {
-                self.repair(fx);
+                self.repair(ResyncReason::OtherHash, fx);
             }
         } else if entry.follows(last) {
             self.deliver(Arc::new(Carried::new(entry)), fx);
+        } else if seq > last.seq + 1 {
+            fx.note(&self.id, Note::Gap);
+            self.repair(ResyncReason::Gap, fx);
         } else {
-            self.repair(fx);
+            self.repair(ResyncReason::OtherHash, fx);
         }
     }
 
     /// Delivers the next entry to all who are live. The caller has checked that it follows.
     pub(super) fn deliver(&mut self, carried: Arc<Carried<Arc<Entry>>>, fx: &mut impl Effects<M>) {
         let delivery = Delivery::Entry(&carried);
+        let mut members = 0;
         for member in self
             .members
             .iter()
             .filter(|member| member.is_live() && member.receive)
         {
             fx.deliver(&member.to, &self.id, &delivery);
+            members += 1;
         }
+        let note = Note::Delivered {
+            entry: &carried.content,
+            members,
+            since: self.stopwatch.stop(&carried.content),
+        };
+        fx.note(&self.id, note);
         let position = carried.content.position;
         let change = self.access.note(&carried.content);
         if let Some(recent) = &mut self.recent {
@@ -182,12 +193,22 @@ impl<M> Document<M> {
     }
 
     /// The order is in doubt: the log decides.
-    pub(super) fn repair(&mut self, fx: &mut impl Effects<M>) {
-        let Some(last) = self.last() else { return };
+    pub(super) fn repair(&mut self, reason: ResyncReason, fx: &mut impl Effects<M>) {
+        if self.recent.is_none() {
+            return;
+        }
         if self.repair.is_some() {
             self.repair_again = true;
             return;
         }
+        if !std::mem::replace(&mut self.is_resyncing, true) {
+            fx.note(&self.id, Note::ResyncBegan(reason));
+        }
+        self.read_to_repair(fx);
+    }
+
+    fn read_to_repair(&mut self, fx: &mut impl Effects<M>) {
+        let Some(last) = self.last() else { return };
         self.timers.repair = None;
         let from = ReadFrom::After(last);
         self.repair = Some(self.read(from, self.config.page, Vec::new(), Reading::Repair, fx));
@@ -205,7 +226,10 @@ impl<M> Document<M> {
             self.timers.repair = self.after_retry(now);
             return;
         };
-        if let Continuity::Broken(_) = page.continuity {
+        let before = self.last().map_or(0, |last| last.seq);
+        let mut broken = None;
+        if let Continuity::Broken(cause) = page.continuity {
+            broken = Some(cause);
             self.start_over(&page, fx);
         } else if !self.extend(&page, fx) {
             // A page that does not continue what it says it continues: read again, later.
@@ -213,11 +237,19 @@ impl<M> Document<M> {
             self.timers.repair = self.after_retry(now);
             return;
         } else if !page.is_last() {
-            self.repair(fx);
+            self.resynced_entries += self.delivered_since(before);
+            self.read_to_repair(fx);
             return;
         } else if self.acknowledged.lost_beyond(page.head, seen.look) {
             self.lost_acknowledged(fx);
         }
+        let more = match broken {
+            Some(_) => 0,
+            None => self.delivered_since(before),
+        };
+        let entries = std::mem::take(&mut self.resynced_entries) + more;
+        self.is_resyncing = false;
+        fx.note(&self.id, Note::ResyncEnded { entries, broken });
         let heard = self.take_heard();
         let head = page.head;
         self.heard(
@@ -228,8 +260,12 @@ impl<M> Document<M> {
             fx,
         );
         if std::mem::take(&mut self.repair_again) {
-            self.repair(fx);
+            self.repair(ResyncReason::Again, fx);
         }
+    }
+
+    fn delivered_since(&self, seq: Seq) -> u64 {
+        self.last().map_or(0, |last| last.seq.saturating_sub(seq))
     }
 
     /// Delivers a page that begins where the order stands. False if it does not follow.
@@ -257,6 +293,7 @@ impl<M> Document<M> {
         {
             member.phase = Phase::Waiting;
             member.from = ReadFrom::After(last);
+            member.asked_at = None;
         }
         for member in self
             .members
@@ -273,14 +310,14 @@ impl<M> Document<M> {
     }
 
     pub(super) fn tick_order(&mut self, now: Instant, fx: &mut impl Effects<M>) {
-        if Timers::due(&mut self.timers.repair, now) {
-            self.repair(fx);
+        if Timers::due(&mut self.timers.repair, now) && self.repair.is_none() {
+            self.read_to_repair(fx);
         }
         if Timers::due(&mut self.timers.expected, now)
             && let (Some(expected), Some(last)) = (self.expected.take(), self.last())
             && last.seq < expected
         {
-            self.repair(fx);
+            self.repair(ResyncReason::NotAnnounced, fx);
         }
     }
 

@@ -6,10 +6,11 @@ use inkwire_bus::{
     Append, AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket,
     Unavailable,
 };
-use inkwire_model::{ClientSeq, Nack, Position};
+use inkwire_model::{ClientSeq, Nack, NewEntry, Position};
 
 use super::{
-    Appending, Document, Effects, OnItsWay, Reading, member::Phase, order::Seen, timers::Timers,
+    Appending, Document, Effects, Note, OnItsWay, Outcome, Reading, ResyncReason, member::Phase,
+    order::Seen, timers::Timers,
 };
 use crate::{Delivery, MemberKey, Submission};
 
@@ -59,6 +60,7 @@ impl<M> Document<M> {
                 }
                 Err(nack) => {
                     member.gate.refuse(client_seq, None);
+                    fx.note(&self.id, Note::Answered(Outcome::of(&nack)));
                     let delivery = Delivery::Nack {
                         client_seq: Some(client_seq),
                         nack: &nack,
@@ -70,14 +72,17 @@ impl<M> Document<M> {
     }
 
     /// What gathered goes out as one call.
-    pub(super) fn send_outgoing(&mut self, fx: &mut impl Effects<M>) {
+    pub(super) fn send_outgoing(&mut self, now: Instant, fx: &mut impl Effects<M>) {
         if self.outgoing.is_empty() {
             return;
         }
-        let (on_their_way, entries) = self.outgoing.drain(..).unzip();
+        let (on_their_way, entries): (Vec<_>, Vec<NewEntry>) = self.outgoing.drain(..).unzip();
+        if let Some(first) = entries.first() {
+            self.stopwatch.start(first, now);
+        }
         let ticket = fx.ticket();
         self.appends
-            .insert(ticket, Appending::Entries(on_their_way));
+            .insert(ticket, Appending::Entries(now, on_their_way));
         fx.append(Append {
             unconfirmed: false,
             ticket,
@@ -94,7 +99,9 @@ impl<M> Document<M> {
         fx: &mut impl Effects<M>,
     ) {
         match self.appends.remove(&ticket) {
-            Some(Appending::Entries(on_their_way)) => {
+            Some(Appending::Entries(since, on_their_way)) => {
+                let took = now.saturating_duration_since(since);
+                fx.note(&self.id, Note::CallAnswered { took });
                 let mut outcomes = result.map(Vec::into_iter);
                 for on_its_way in on_their_way {
                     let outcome = match &mut outcomes {
@@ -141,6 +148,11 @@ impl<M> Document<M> {
                     duplicate,
                 };
                 fx.deliver(&member.to, &self.id, &delivery);
+                let outcome = match duplicate {
+                    true => Outcome::Duplicate,
+                    false => Outcome::Appended,
+                };
+                fx.note(&self.id, Note::Answered(outcome));
                 self.remember(position, duplicate, now, fx);
                 return;
             }
@@ -148,6 +160,7 @@ impl<M> Document<M> {
             Err(Unavailable) => (Nack::Unavailable { after_ms: retry_ms }, None),
         };
         member.gate.refuse(client_seq, expected);
+        fx.note(&self.id, Note::Answered(Outcome::of(&nack)));
         let delivery = Delivery::Nack {
             client_seq: Some(client_seq),
             nack: &nack,
@@ -177,7 +190,7 @@ impl<M> Document<M> {
             .hash_at(position.seq)
             .map_or(!duplicate, |hash| hash != position.hash);
         if is_doubtful {
-            self.repair(fx);
+            self.repair(ResyncReason::Acknowledged, fx);
         }
     }
 
@@ -188,7 +201,7 @@ impl<M> Document<M> {
         }
         let overdue = self.overdue.take();
         if overdue.is_some_and(|seq| self.last().is_some_and(|last| last.seq < seq)) {
-            self.repair(fx);
+            self.repair(ResyncReason::NotAnnounced, fx);
         }
         if let Some(oldest) = self.acknowledged.oldest() {
             self.overdue = Some(oldest);
@@ -278,7 +291,7 @@ impl<M> Document<M> {
         }
         self.saw_head(page.head, seen, false, now, fx);
         if page.continuity != Continuity::Continues {
-            self.repair(fx);
+            self.repair(ResyncReason::Head, fx);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use inkwire_hub::{EncodingSlot, Farewell, Outbox, Priority, Wire};
+use inkwire_hub::{EncodingSlot, Farewell, Outbox, Priority, SessionId, Wire};
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::{Encoding, ServerPacket},
@@ -64,6 +64,7 @@ pub fn farewell(encoding: Encoding, framing: Framing) -> Farewell {
 
 /// One connection's encoding, framing and outbox. Cheap to clone.
 pub(super) struct Connection<W> {
+    session: SessionId,
     encoding: Encoding,
     framing: Framing,
     outbox: Arc<Outbox<W>>,
@@ -72,6 +73,7 @@ pub(super) struct Connection<W> {
 impl<W> Clone for Connection<W> {
     fn clone(&self) -> Self {
         Self {
+            session: self.session,
             encoding: self.encoding,
             framing: self.framing,
             outbox: Arc::clone(&self.outbox),
@@ -80,12 +82,22 @@ impl<W> Clone for Connection<W> {
 }
 
 impl<W: Wire> Connection<W> {
-    pub(super) fn new(encoding: Encoding, framing: Framing, outbox: Arc<Outbox<W>>) -> Self {
+    pub(super) fn new(
+        session: SessionId,
+        encoding: Encoding,
+        framing: Framing,
+        outbox: Arc<Outbox<W>>,
+    ) -> Self {
         Self {
+            session,
             encoding,
             framing,
             outbox,
         }
+    }
+
+    pub(super) fn session(&self) -> SessionId {
+        self.session
     }
 
     pub(super) fn encoding(&self) -> Encoding {

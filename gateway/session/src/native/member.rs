@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use inkwire_hub::{Delivery, Priority, Subscriber, Wire};
+use inkwire_hub::{Delivery, Priority, SessionId, Subscriber, Wire};
 use inkwire_model::{ClientId, Code, DocumentId, Role, Signal, Subject};
 use inkwire_protocol::native::ServerPacket;
 
@@ -212,5 +212,9 @@ impl<W: Wire> Subscriber for NativeMember<W> {
 
     fn has_room(&self) -> bool {
         self.connection.has_room()
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        Some(self.connection.session())
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_hub::{Command, Outbox, Wire};
+use inkwire_hub::{Command, Outbox, SessionId, Wire};
 use inkwire_model::{AccessAction, ClientSeq, Code, DocumentId, UnixMillis};
 use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Session};
 use uuid::Uuid;
@@ -65,7 +65,12 @@ impl<W: Wire> NativeSession<W> {
         now: Instant,
     ) -> Self {
         Self {
-            connection: Connection::new(encoding, framing, outbox),
+            connection: Connection::new(
+                SessionId(Uuid::new_v4().as_u128()),
+                encoding,
+                framing,
+                outbox,
+            ),
             conversation: Session::new(context.times, now),
             phase: Phase::Stranger { header_token },
             commands: Commands::default(),
@@ -73,6 +78,16 @@ impl<W: Wire> NativeSession<W> {
             dirty: false,
             context,
         }
+    }
+
+    /// Its name, in `welcome` and in traces.
+    pub fn id(&self) -> SessionId {
+        self.connection.session()
+    }
+
+    /// Whether it was welcomed, and did not end since.
+    pub fn is_known(&self) -> bool {
+        matches!(self.phase, Phase::Known { .. })
     }
 
     /// One message of the client.
@@ -198,7 +213,7 @@ impl<W: Wire> NativeSession<W> {
         };
         let limits = self.context.limits;
         self.say(&ServerPacket::Welcome {
-            session: Uuid::new_v4().to_string().into(),
+            session: Uuid::from_u128(self.id().0).to_string().into(),
             replica: Arc::clone(&self.context.replica),
             subject: grant.subject.clone(),
             heartbeat_ms: self.context.times.heartbeat_ms,

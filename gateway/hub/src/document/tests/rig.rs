@@ -17,7 +17,7 @@ use inkwire_model::{
 
 use crate::{
     Command, Delivery, Join, MemberKey, Submission,
-    document::{Document, DocumentConfig, DocumentEvent, Effects},
+    document::{CatchUp, Document, DocumentConfig, DocumentEvent, Effects, Note},
 };
 
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(super) enum Request {
 pub(super) struct World {
     pub(super) requests: VecDeque<Request>,
     pub(super) transcript: Vec<(u64, String)>,
+    pub(super) notes: Vec<String>,
     pub(super) delivered: Vec<(u64, Arc<Entry>)>,
     /// How many entries members take before they have no room.
     pub(super) room: usize,
@@ -87,6 +88,7 @@ impl Rig {
             world: World {
                 requests: VecDeque::new(),
                 transcript: Vec::new(),
+                notes: Vec::new(),
                 delivered: Vec::new(),
                 room: usize::MAX,
                 tickets: 0,
@@ -278,6 +280,11 @@ impl Rig {
             .count()
     }
 
+    /// What was noted since the last call.
+    pub(super) fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.world.notes)
+    }
+
     /// What the members were told since the last call.
     pub(super) fn told(&mut self) -> Vec<String> {
         let transcript = std::mem::take(&mut self.world.transcript);
@@ -378,4 +385,22 @@ impl Effects<u64> for World {
     }
 
     fn signal(&mut self, _: &DocumentId, _: Signal) {}
+
+    fn note(&mut self, _: &DocumentId, note: Note<'_>) {
+        self.notes.push(match note {
+            Note::Delivered {
+                entry,
+                members,
+                since,
+            } => {
+                let timed = if since.is_some() { " timed" } else { "" };
+                format!("delivered {} to {members}{timed}", entry.position.seq)
+            }
+            note => format!("{note:?}"),
+        });
+    }
+
+    fn note_joined(&mut self, member: &u64, _: &DocumentId, catch_up: CatchUp) {
+        self.notes.push(format!("{member} {catch_up:?}"));
+    }
 }

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{body::Incoming, rt::Executor, service::Service, service::service_fn};
+use http::{HeaderValue, Request, header};
+use hyper::{body::Incoming, service::Service, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
@@ -20,10 +21,15 @@ use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
-use crate::listener::Slot;
+use crate::{listener::Slot, stream_reset::TrackedExecutor};
 
-/// Requests of one HTTP/2 connection at the same time.
-const STREAMS_MAX: u32 = 64;
+/// What a stream's peer may send before it is read. A connection's streams share the larger window:
+/// one that is not read cannot take all of it.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+
+/// What hyper may hold of one stream's answer until the peer takes it.
+const STREAM_UNSENT_BYTES_MAX: usize = 64 * 1024;
 
 /// How long the requests of a connection may take when the replica stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -33,6 +39,8 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 pub struct HttpLimits {
     pub header_bytes_max: usize,
     pub header_read_timeout: Duration,
+    /// Requests, or WebSockets, of one HTTP/2 connection at the same time.
+    pub streams_max: u32,
 }
 
 /// The socket type that an upgrade gives back.
@@ -47,11 +55,13 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let has_asked = Arc::new(AtomicBool::new(false));
+    let sessions = slot.sessions.clone();
     let routes = TowerToHyperService::new(router);
     let service = service_fn({
         let has_asked = has_asked.clone();
-        move |mut request: http::Request<Incoming>| {
+        move |mut request: Request<Incoming>| {
             has_asked.store(true, Ordering::Relaxed);
+            name_host(&mut request);
             request.extensions_mut().insert(slot.clone());
             routes.call(request)
         }
@@ -70,7 +80,16 @@ pub(crate) async fn serve(
             }
             () = stop.cancelled() => {
                 serving.as_mut().graceful_shutdown();
-                break tokio::time::timeout(STOP_GRACE, serving).await.ok();
+                sessions.close();
+                // An HTTP/2 connection is needed until its sessions have said goodbye.
+                let too_long = async {
+                    sessions.wait().await;
+                    tokio::time::sleep(STOP_GRACE).await;
+                };
+                break tokio::select! {
+                    ended = serving => Some(ended),
+                    () = too_long => None,
+                };
             }
         }
     };
@@ -78,6 +97,17 @@ pub(crate) async fn serve(
         Some(Ok(())) => {}
         Some(Err(error)) => debug!(%error, "an HTTP connection failed"),
         None => debug!("an HTTP connection was cut: it took too long"),
+    }
+}
+
+/// A target's authority counts before any `Host` (RFC 9112 3.2.2, RFC 9113 8.3.1), and HTTP/2 has it
+/// in the target alone.
+fn name_host<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority() else {
+        return;
+    };
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        request.headers_mut().insert(header::HOST, host);
     }
 }
 
@@ -93,23 +123,11 @@ fn builder(limits: HttpLimits, executor: TrackedExecutor) -> auto::Builder<Track
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.header_read_timeout)
         .keep_alive_timeout(limits.header_read_timeout)
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(limits.streams_max)
+        .enable_connect_protocol()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(STREAM_UNSENT_BYTES_MAX)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX));
     builder
-}
-
-/// hyper's own tasks, tracked like all others.
-#[derive(Clone)]
-struct TrackedExecutor(TaskTracker);
-
-impl<F> Executor<F> for TrackedExecutor
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, task: F) {
-        self.0.spawn(async move {
-            task.await;
-        });
-    }
 }

@@ -22,6 +22,7 @@ pub mod replica;
 pub mod routes;
 pub mod serve;
 pub mod stop;
+pub mod stream_reset;
 pub mod telemetry;
 pub mod tokens;
 pub mod transport;

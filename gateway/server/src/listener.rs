@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Slot {
     /// Who connected: a client, or the proxy before it.
     pub peer: SocketAddr,
+    /// The sessions that the connection carries: over HTTP/2, each on a stream of its own.
+    pub sessions: TaskTracker,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
@@ -77,6 +79,7 @@ impl Acceptor {
             stream,
             Slot {
                 peer,
+                sessions: TaskTracker::new(),
                 _permit: Arc::new(permit),
             },
         ))

@@ -9,13 +9,13 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use hyper::{ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::Encoding,
-    websocket::{self, Refusal},
+    websocket::{Refusal, accept, accept_extended},
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -27,7 +27,11 @@ use crate::{
     listener::Slot,
     page,
     problem::Problem,
-    transport::websocket::{Agreed, Shared, run},
+    stream_reset::StreamReset,
+    transport::{
+        http2,
+        websocket::{self, Agreed, Shared},
+    },
 };
 
 /// What the routes need.
@@ -76,10 +80,12 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         return Problem::of(Code::TooManySessions, detail).into_response();
     };
     let upgrade = hyper::upgrade::on(&mut request);
+    let stream = StreamReset::current();
+    let on_this_connection = slot.sessions.token();
     gateway.sessions.spawn(async move {
         // Held until the session ends.
-        let _places = (place, slot);
-        serve(upgrade, agreed, gateway.websocket).await;
+        let _places = (place, slot, on_this_connection);
+        serve(upgrade, stream, agreed, gateway.websocket).await;
     });
     answer
 }
@@ -91,8 +97,7 @@ fn agree(
     request: &Request,
 ) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
-    let accepted =
-        websocket::accept(request.method(), headers, &Encoding::SUB_PROTOCOLS).map_err(refused)?;
+    let (sub_protocol, mut answer) = shake_hands(request)?;
     if !gateway.admission.permits_origin(headers) {
         let detail = "Pages of this origin may not connect; allow_origin lists those that may.";
         return Err(Problem::of(Code::OriginRefused, detail));
@@ -105,21 +110,13 @@ fn agree(
     }
     let agreed = Agreed {
         context: gateway.admission.context(peer, headers).clone(),
-        encoding: accepted
-            .sub_protocol
+        encoding: sub_protocol
             .and_then(Encoding::of_sub_protocol)
             .unwrap_or(Encoding::Json),
         header_token: bearer_token(headers)?,
     };
-    let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
-    let own = answer.headers_mut();
-    own.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    own.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept_key = HeaderValue::try_from(accepted.accept_key)
-        .map_err(|error| Problem::of(Code::Internal, error.to_string()))?;
-    own.insert(header::SEC_WEBSOCKET_ACCEPT, accept_key);
-    if let Some(name) = accepted.sub_protocol {
-        own.insert(
+    if let Some(name) = sub_protocol {
+        answer.headers_mut().insert(
             header::SEC_WEBSOCKET_PROTOCOL,
             HeaderValue::from_static(name),
         );
@@ -127,16 +124,42 @@ fn agree(
     Ok((agreed, answer))
 }
 
-fn refused(refusal: Refusal) -> Problem {
-    let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+/// The handshake of the request's HTTP version: the sub-protocol, and the answer that accepts.
+fn shake_hands(request: &Request) -> Result<(Option<&'static str>, Response), Problem> {
+    let (version, method, headers) = (request.version(), request.method(), request.headers());
+    let spoken = &Encoding::SUB_PROTOCOLS;
+    if version == Version::HTTP_2 {
+        let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
+        let sub_protocol = accept_extended(method, protocol, headers, spoken)
+            .map_err(|refusal| refused(refusal, version))?;
+        return Ok((sub_protocol, StatusCode::OK.into_response()));
+    }
+    let accepted =
+        accept(version, method, headers, spoken).map_err(|refusal| refused(refusal, version))?;
+    let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let own = answer.headers_mut();
+    own.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    own.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let accept_key = HeaderValue::try_from(accepted.accept_key)
+        .map_err(|error| Problem::of(Code::Internal, error.to_string()))?;
+    own.insert(header::SEC_WEBSOCKET_ACCEPT, accept_key);
+    Ok((accepted.sub_protocol, answer))
+}
+
+fn refused(refusal: Refusal, over: Version) -> Problem {
+    let status = StatusCode::from_u16(refusal.http_status(over)).unwrap_or(StatusCode::BAD_REQUEST);
     let problem = Problem::of_http(status, Code::BadHandshake.as_str(), refusal.to_string());
+    let problem = match refusal {
+        Refusal::Version => problem.with(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        ),
+        _ => problem,
+    };
     match status {
-        StatusCode::UPGRADE_REQUIRED => problem
-            .with(
-                header::SEC_WEBSOCKET_VERSION,
-                HeaderValue::from_static("13"),
-            )
-            .with(header::UPGRADE, HeaderValue::from_static("websocket")),
+        StatusCode::UPGRADE_REQUIRED => {
+            problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
+        }
         _ => problem,
     }
 }
@@ -163,21 +186,22 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn serve(upgrade: OnUpgrade, agreed: Agreed, shared: Shared) {
-    match upgrade.await.map(take_socket) {
-        // hyper's buffers end here; what follows holds the socket alone.
-        Ok(Some((stream, read_before))) => run(stream, read_before, agreed, shared).await,
-        Ok(None) => error!("an upgraded connection is not the socket that was accepted"),
-        Err(error) => debug!(%error, "a handshake was not finished"),
+/// Runs the session on what the handshake left: a socket, or one stream of a connection.
+async fn serve(upgrade: OnUpgrade, stream: Option<StreamReset>, agreed: Agreed, shared: Shared) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => return debug!(%error, "a handshake was not finished"),
+    };
+    if let Some(reset) = stream {
+        return http2::run(upgraded, reset, agreed, shared).await;
     }
-}
-
-/// The socket below, and what was read from it already.
-fn take_socket(upgraded: Upgraded) -> Option<(tokio::net::TcpStream, Bytes)> {
-    let parts = downcast::<HttpIo>(upgraded).ok()?;
-    // A copy, since the original is a part of hyper's buffer.
-    Some((
-        parts.io.into_inner(),
-        Bytes::copy_from_slice(&parts.read_buf),
-    ))
+    match downcast::<HttpIo>(upgraded) {
+        Ok(parts) => {
+            // A copy, since the original is a part of hyper's buffer. That ends here: what follows
+            // holds the socket alone.
+            let read_before = Bytes::copy_from_slice(&parts.read_buf);
+            websocket::run(parts.io.into_inner(), read_before, agreed, shared).await;
+        }
+        Err(_) => error!("an upgraded connection is not the socket that was accepted"),
+    }
 }

@@ -276,6 +276,7 @@ fn http_limits(config: &Config) -> HttpLimits {
     HttpLimits {
         header_bytes_max: config.listen.header_bytes_max,
         header_read_timeout: config.listen.header_read_timeout,
+        streams_max: config.listen.streams_per_connection_max,
     }
 }
 

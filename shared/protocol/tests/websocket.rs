@@ -6,12 +6,13 @@
 )]
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::Encoding,
     websocket::{
         self, CloseFrame, Decoder, DecoderLimits, Message, Opcode, Refusal, Violation, accept,
+        accept_extended,
     },
 };
 use proptest::prelude::*;
@@ -353,7 +354,8 @@ proptest! {
     }
 }
 
-const GOOD: [(&str, &str); 4] = [
+const GOOD: [(&str, &str); 5] = [
+    ("host", "localhost"),
     ("connection", "keep-alive, Upgrade"),
     ("upgrade", "WebSocket"),
     ("sec-websocket-version", "13"),
@@ -370,12 +372,24 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn shake(lines: &[(&str, &str)]) -> Result<Option<&'static str>, Refusal> {
-    accept(&Method::GET, &headers(lines), &Encoding::SUB_PROTOCOLS).map(|a| a.sub_protocol)
+    accept(
+        Version::HTTP_11,
+        &Method::GET,
+        &headers(lines),
+        &Encoding::SUB_PROTOCOLS,
+    )
+    .map(|a| a.sub_protocol)
 }
 
 #[test]
 fn a_proper_handshake() {
-    let accepted = accept(&Method::GET, &headers(&GOOD), &Encoding::SUB_PROTOCOLS).unwrap();
+    let accepted = accept(
+        Version::HTTP_11,
+        &Method::GET,
+        &headers(&GOOD),
+        &Encoding::SUB_PROTOCOLS,
+    )
+    .unwrap();
     assert_eq!(accepted.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(accepted.sub_protocol, None);
 }
@@ -435,12 +449,104 @@ fn refusals_and_their_status() {
             Refusal::Key,
             400,
         ),
-        ([&GOOD[..], &GOOD[3..]].concat(), Refusal::Key, 400),
+        ([&GOOD[..], &GOOD[4..]].concat(), Refusal::Key, 400),
+        (with("host", None), Refusal::Host, 400),
+        (with("host", Some("")), Refusal::Host, 400),
+        ([&GOOD[..1], &GOOD[..]].concat(), Refusal::Host, 400),
+        (with("content-length", Some("5")), Refusal::Body, 400),
+        (
+            with("transfer-encoding", Some("chunked")),
+            Refusal::Body,
+            400,
+        ),
     ];
     for (lines, refusal, status) in cases {
         assert_eq!(shake(&lines), Err(refusal), "{lines:?}");
-        assert_eq!(refusal.http_status(), status);
+        assert_eq!(refusal.http_status(Version::HTTP_11), status);
     }
-    let posted = accept(&Method::POST, &headers(&GOOD), &Encoding::SUB_PROTOCOLS);
+    let posted = accept(
+        Version::HTTP_11,
+        &Method::POST,
+        &headers(&GOOD),
+        &Encoding::SUB_PROTOCOLS,
+    );
     assert_eq!(posted, Err(Refusal::Method));
+    let old = accept(
+        Version::HTTP_10,
+        &Method::GET,
+        &headers(&GOOD),
+        &Encoding::SUB_PROTOCOLS,
+    );
+    assert_eq!(old, Err(Refusal::HttpVersion));
+    assert!(shake(&with("content-length", Some("0"))).is_ok());
+}
+
+#[test]
+fn extended_connect() {
+    let extended = |method: Method, protocol, lines: &[(&str, &str)]| {
+        accept_extended(&method, protocol, &headers(lines), &Encoding::SUB_PROTOCOLS)
+    };
+    let version = ("sec-websocket-version", "13");
+    let offer = ("sec-websocket-protocol", "chat, inkwire.v1.msgpack");
+    let connect = Method::CONNECT;
+    assert_eq!(
+        extended(connect.clone(), Some("websocket"), &[version, offer]),
+        Ok(Some("inkwire.v1.msgpack"))
+    );
+    assert_eq!(
+        extended(connect.clone(), Some("WebSocket"), &[version]),
+        Ok(None)
+    );
+    let refused = [
+        (
+            Method::GET,
+            None,
+            vec![version],
+            Refusal::ExtendedConnect,
+            400,
+        ),
+        (
+            connect.clone(),
+            None,
+            vec![version],
+            Refusal::ExtendedConnect,
+            400,
+        ),
+        (
+            connect.clone(),
+            Some("connect-udp"),
+            vec![version],
+            Refusal::Protocol,
+            501,
+        ),
+        (
+            connect.clone(),
+            Some("websocket"),
+            vec![],
+            Refusal::Version,
+            400,
+        ),
+        (
+            connect.clone(),
+            Some("websocket"),
+            vec![("sec-websocket-version", "8")],
+            Refusal::Version,
+            400,
+        ),
+        (
+            connect,
+            Some("websocket"),
+            vec![version, ("sec-websocket-protocol", "chat")],
+            Refusal::SubProtocol,
+            400,
+        ),
+    ];
+    for (method, protocol, lines, refusal, status) in refused {
+        assert_eq!(
+            extended(method, protocol, &lines),
+            Err(refusal),
+            "{lines:?}"
+        );
+        assert_eq!(refusal.http_status(Version::HTTP_2), status);
+    }
 }

@@ -99,6 +99,8 @@ keys! {
         "Which logs: a level, or a list such as `info,inkwire_hub=debug`.";
     CONNECTIONS_MAX "connections_max" number(1, 10_000_000), "60000",
         "Most connections at once, over all listeners. Those above wait in the listen queue.";
+    STREAMS_PER_CONNECTION_MAX "streams_per_connection_max" number(1, 65_535), "256",
+        "Most requests and WebSockets at once on one HTTP/2 connection. A client that opens more waits, or is answered REFUSED_STREAM.";
     HEADER_BYTES_MAX "header_bytes_max" number(8_192, 1_048_576), "16384",
         "Largest head of an HTTP request.";
     HEADER_READ_TIMEOUT_MS "header_read_timeout_ms" number(100, DAY_MS), "10000",

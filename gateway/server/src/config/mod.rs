@@ -51,6 +51,7 @@ pub struct Config {
 pub struct ListenConfig {
     pub addresses: Vec<SocketAddr>,
     pub connections_max: usize,
+    pub streams_per_connection_max: u32,
     pub header_bytes_max: usize,
     pub header_read_timeout: Duration,
 }
@@ -116,6 +117,10 @@ impl Config {
         let listen = ListenConfig {
             addresses: layers.list(&keys::LISTEN, fields::address),
             connections_max: layers.size(&keys::CONNECTIONS_MAX),
+            streams_per_connection_max: u32::try_from(
+                layers.number(&keys::STREAMS_PER_CONNECTION_MAX),
+            )
+            .unwrap_or(u32::MAX),
             header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
         };

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
 /// What one read takes at most.
@@ -26,7 +26,7 @@ thread_local! {
 /// Reads into `kept` if it has the beginning of a frame, and else into the thread's buffer, which
 /// then is `kept` until [`give_back`]. `Ok(0)` is the end of the stream.
 pub(super) fn poll_read(
-    half: &mut OwnedReadHalf,
+    half: &mut (impl AsyncRead + Unpin),
     kept: &mut BytesMut,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {

@@ -1,4 +1,4 @@
-//! One WebSocket's task: it decides what happened and tells the session. It holds no buffer while the
+//! One WebSocket's task, whatever it runs over: it decides what happened and tells the session. It holds no buffer while the
 //! connection is idle, reads nothing while the hub cannot take more but still serves all else, and
 //! never delays a delivery: those go from the hub's tasks straight to the socket.
 
@@ -22,13 +22,10 @@ use inkwire_session::{
     SessionContext,
     native::{Framing, NativeSession, farewell},
 };
-use tokio::{
-    net::{TcpStream, tcp::OwnedReadHalf},
-    time::sleep_until,
-};
+use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
 use tracing::debug;
 
-use super::{SocketWire, buffer};
+use super::{LinkWire, SocketWire, buffer};
 use crate::{clock, config::WebSocketConfig, stop::Stop};
 
 /// The close code of a client that gave none.
@@ -57,8 +54,30 @@ pub struct Shared {
 /// Serves an upgraded connection until it ends; `read_before` came behind the handshake.
 pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: Shared) {
     let (half, write_half) = stream.into_split();
-    let outbox = Arc::new(Outbox::new(
+    converse(
+        half,
         SocketWire::new(write_half),
+        read_before,
+        agreed,
+        shared,
+    )
+    .await;
+}
+
+/// The conversation over both halves of a link; gives back what the link's end needs.
+pub(super) async fn converse<R, W>(
+    half: R,
+    wire: W,
+    read_before: Bytes,
+    agreed: Agreed,
+    shared: Shared,
+) -> (R, Arc<Outbox<W>>)
+where
+    R: AsyncRead + Unpin,
+    W: LinkWire,
+{
+    let outbox = Arc::new(Outbox::new(
+        wire,
         shared.outbox,
         farewell(agreed.encoding, Framing::WebSocket),
     ));
@@ -84,16 +103,17 @@ pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: 
         phase: Phase::Open,
     };
     driver.run(&shared.hub, shared.stop).await;
+    (driver.half, driver.outbox)
 }
 
-struct Driver {
-    half: OwnedReadHalf,
+struct Driver<R, W> {
+    half: R,
     /// What was read and not decoded: the beginning of a frame.
     kept: BytesMut,
     decoder: Decoder,
     encoding: Encoding,
-    session: NativeSession<SocketWire>,
-    outbox: Arc<Outbox<SocketWire>>,
+    session: NativeSession<W>,
+    outbox: Arc<Outbox<W>>,
     close_timeout: Duration,
     phase: Phase,
 }
@@ -125,7 +145,7 @@ enum Event {
     Close,
 }
 
-impl Driver {
+impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
     async fn run(&mut self, hub: &Hub, stop: Stop) {
         // Commands on their way to the hub; those that come meanwhile wait in the session.
         let mut handing = pin!(None);

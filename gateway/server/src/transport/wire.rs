@@ -1,9 +1,22 @@
-//! `SocketWire`: the writing half of a TCP connection, for an outbox.
+//! `SocketWire`: the writing half of a TCP connection, for an outbox; and what every transport's wire
+//! can do besides taking bytes.
 
-use std::io::{self, IoSlice};
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+};
 
 use inkwire_hub::Wire;
 use tokio::net::tcp::OwnedWriteHalf;
+
+/// The writing half of a link, as its driver sees it.
+pub trait LinkWire: Wire {
+    /// Resolves when it may take bytes again after it took none.
+    fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Nothing more is written, whoever still holds this wire.
+    fn cut(&self);
+}
 
 /// A TCP connection that an outbox writes to.
 pub struct SocketWire(OwnedWriteHalf);
@@ -12,25 +25,16 @@ impl SocketWire {
     pub fn new(half: OwnedWriteHalf) -> Self {
         Self(half)
     }
+}
 
-    /// Resolves when the socket takes bytes again.
-    pub async fn writable(&self) -> io::Result<()> {
+impl LinkWire for SocketWire {
+    async fn writable(&self) -> io::Result<()> {
         self.0.writable().await
     }
 
-    /// Says that nothing more is written; the other side may still send.
-    pub fn end(&self) {
-        self.shutdown(std::net::Shutdown::Write);
-    }
-
-    /// Ends the connection at once, whoever still holds this wire.
-    pub fn cut(&self) {
-        self.shutdown(std::net::Shutdown::Both);
-    }
-
-    fn shutdown(&self, how: std::net::Shutdown) {
+    fn cut(&self) {
         // An error says that it is closed already.
-        let _closed = socket2::SockRef::from(self.0.as_ref()).shutdown(how);
+        let _closed = socket2::SockRef::from(self.0.as_ref()).shutdown(std::net::Shutdown::Both);
     }
 }
 

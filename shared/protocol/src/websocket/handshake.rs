@@ -1,7 +1,8 @@
-//! The opening handshake: a request becomes a WebSocket only if it asks for one in every point.
+//! The opening handshake: a request becomes a WebSocket only if it asks for one in every point, by
+//! Upgrade (RFC 6455) or, over HTTP/2, by an extended CONNECT (RFC 8441).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Version, header};
 use tungstenite::handshake::derive_accept_key;
 
 /// What the 101 answer says.
@@ -19,6 +20,16 @@ pub struct Accepted {
 pub enum Refusal {
     #[error("a WebSocket begins with a GET request")]
     Method,
+    #[error("a WebSocket begins with HTTP/1.1 or HTTP/2")]
+    HttpVersion,
+    #[error("send one `Host`")]
+    Host,
+    #[error("a handshake has no body")]
+    Body,
+    #[error("over HTTP/2 a WebSocket begins with CONNECT and `:protocol` `websocket` (RFC 8441)")]
+    ExtendedConnect,
+    #[error("the only `:protocol` here is `websocket`")]
+    Protocol,
     #[error("send the headers `Connection: Upgrade` and `Upgrade: websocket`")]
     NoUpgrade,
     #[error("send `Sec-WebSocket-Version: 13`")]
@@ -30,26 +41,44 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status of the answer. A 426 carries `Sec-WebSocket-Version: 13`.
-    pub fn http_status(self) -> u16 {
+    /// The status of the answer. That to a wrong version carries `Sec-WebSocket-Version: 13`.
+    pub fn http_status(self, over: Version) -> u16 {
         match self {
-            Self::Version => 426,
+            // A 426 has an `Upgrade` header, and HTTP/2 has none.
+            Self::Version if over < Version::HTTP_2 => 426,
+            Self::Protocol => 501,
             _ => 400,
         }
     }
 }
 
-/// Checks a request that asks for a WebSocket; `spoken` are the sub-protocols of this end point.
+/// Checks an HTTP/1 request that asks for a WebSocket; `spoken` are the sub-protocols of this end
+/// point.
 ///
 /// tungstenite's own check (`create_response`) accepts any key and leaves the sub-protocol alone;
 /// only the derivation of the answer is its.
 pub fn accept(
+    version: Version,
     method: &Method,
     headers: &HeaderMap,
     spoken: &[&'static str],
 ) -> Result<Accepted, Refusal> {
     if method != Method::GET {
         return Err(Refusal::Method);
+    }
+    if version != Version::HTTP_11 {
+        return Err(Refusal::HttpVersion);
+    }
+    if only(headers, header::HOST).is_none_or(str::is_empty) {
+        return Err(Refusal::Host);
+    }
+    // What follows a handshake is frames; a body before them could pass for some.
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if has_body {
+        return Err(Refusal::Body);
     }
     let asks = |name, token: &str| list(headers, name).any(|t| t.eq_ignore_ascii_case(token));
     if !asks(header::CONNECTION, "upgrade") || !asks(header::UPGRADE, "websocket") {
@@ -66,6 +95,28 @@ pub fn accept(
         accept_key: derive_accept_key(key.as_bytes()),
         sub_protocol: choose(headers, spoken)?,
     })
+}
+
+/// Checks an HTTP/2 request that asks for a WebSocket, with its `:protocol`. The answer is 200 and
+/// names the sub-protocol; keys and upgrades do not exist there.
+pub fn accept_extended(
+    method: &Method,
+    protocol: Option<&str>,
+    headers: &HeaderMap,
+    spoken: &[&'static str],
+) -> Result<Option<&'static str>, Refusal> {
+    if method != Method::CONNECT {
+        return Err(Refusal::ExtendedConnect);
+    }
+    match protocol {
+        None => return Err(Refusal::ExtendedConnect),
+        Some(name) if !name.eq_ignore_ascii_case("websocket") => return Err(Refusal::Protocol),
+        Some(_) => {}
+    }
+    if only(headers, header::SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Err(Refusal::Version);
+    }
+    choose(headers, spoken)
 }
 
 /// The client's order of preference counts.

@@ -10,8 +10,11 @@
 
 mod answer;
 mod cases;
+mod extended_connect;
 mod frames;
+mod handshakes;
 mod http2;
 mod messages;
+mod streams;
 mod table;
 mod wire;

@@ -118,6 +118,9 @@ export INKWIRE_BIN
 step "End to end: three replicas, Redis, HAProxy, nginx"
 tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
+step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"
+tests cargo test -p inkwire-tests --test conformance --locked -- --show-output
+
 step "The demo page in Chromium"
 tests cargo test -p inkwire-tests --test browser --locked
 

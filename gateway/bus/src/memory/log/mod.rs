@@ -246,6 +246,11 @@ impl Log {
         Ok(())
     }
 
+    /// A row expires, as after a day without use. False if there was none.
+    pub fn forget_row(&mut self, key: &ClientKey) -> bool {
+        self.rows.forget(key)
+    }
+
     /// Drops the entries up to and with `seq`; rows and revocations stay. A snapshot from below goes
     /// with them: what follows it is no longer here.
     pub fn trim(&mut self, seq: Seq) {

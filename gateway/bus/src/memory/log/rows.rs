@@ -91,6 +91,10 @@ impl Rows {
         self.rows.insert(key.clone(), Kept { row, used_at: now });
     }
 
+    pub(super) fn forget(&mut self, key: &ClientKey) -> bool {
+        self.rows.remove(key).is_some()
+    }
+
     /// Drops the rows that nobody used for long, but never those of changes of access: a late
     /// repeat of one has to stay a duplicate (C10).
     fn prune(&mut self, now: UnixMillis) {

@@ -252,6 +252,27 @@ fn a_row_beyond_what_was_ever_sent_is_somebody_elses() {
 }
 
 #[test]
+fn a_pause_that_ends_while_a_renewal_waits_is_no_deadline() {
+    let mut stage = Stage::live(JoinOptions::default());
+    stage.append(1);
+    stage.take_all();
+    stage.append(2);
+    stage.nack(2, Nack::Unavailable { after_ms: 10 });
+    let former = stage.client();
+    for n in 2..=9 {
+        stage.log.append(&former, n, &draft(100 + n));
+    }
+    let row = stage.log.row(&former);
+    stage.nack(None, Nack::Gap { expected: 10, row });
+    assert!(stage.has_left());
+    stage.left();
+    stage.joined();
+    stage.wait_ms(1_000);
+    let due_ms = stage.session.next_deadline_ms().unwrap();
+    assert!(due_ms > stage.now.elapsed_ms, "or the driver spins");
+}
+
+#[test]
 fn a_conflict_with_a_wording_that_is_not_ours_is_somebody_else() {
     let mut stage = Stage::live(JoinOptions {
         write_only: true,

@@ -252,6 +252,9 @@ impl Writer {
     /// Lets go of what was acknowledged long enough ago, and notices an answer that is overdue.
     pub fn tick(&mut self, now: Now) {
         self.release(now);
+        // A pause that is over is no deadline any more, also where something else holds the writer back.
+        self.pause_until_ms
+            .take_if(|until| *until <= now.elapsed_ms);
         if self.answer_due_ms.is_some_and(|due| due <= now.elapsed_ms) {
             self.answer_due_ms = None;
             self.rejoin = true;

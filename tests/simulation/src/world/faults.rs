@@ -1,0 +1,186 @@
+//! What goes wrong, and when.
+
+use inkwire_model::{ClientId, ClientKey};
+
+use super::{Event, Revocation, World};
+use crate::{
+    agenda::{MS, SECOND},
+    link::Up,
+};
+
+/// A day, which is when rows expire.
+const DAY_MS: u64 = 24 * 3_600_000;
+
+impl World {
+    pub(super) fn next_fault(&mut self) {
+        let every = self.plan.fault_every;
+        self.add_after(MS, 2 * every, Event::Fault);
+    }
+
+    pub(super) fn fault(&mut self) {
+        if !self.faults {
+            return;
+        }
+        self.next_fault();
+        self.ask_for_revocation();
+        if self.plan.calm {
+            return;
+        }
+        let client = self.rng.index(self.clients.len());
+        let replica = self.rng.index(self.replicas.len());
+        match self.rng.below(100) {
+            0..16 => {
+                if let Some(key) = self.clients[client].page.link {
+                    self.cut(key);
+                }
+            }
+            16..22 => self.reload(client),
+            22..25 => {
+                let has_part = client == 0 || client == self.clients.len() - 1;
+                if self.plan.changes_user && !has_part {
+                    self.change_user(client);
+                }
+            }
+            25..32 => {
+                if self.replicas[replica].is_up {
+                    self.crash(replica);
+                }
+            }
+            32..42 => self.lose_subscription(replica),
+            42..50 => self.deafen(replica),
+            50..54 => self.redis_restarts(),
+            54..66 => {
+                self.redis.save();
+                self.counts.add("copy saved");
+            }
+            66..80 => self.roll_back(),
+            80..84 => {
+                if self.plan.empties {
+                    self.empty();
+                }
+            }
+            84..89 => self.away(replica),
+            89..95 => {
+                if let Some(key) = self.clients[client].page.link {
+                    let until = self.after(SECOND, 8 * SECOND);
+                    self.links[key].slow_until = until;
+                    self.counts.add("slow reader");
+                    self.note(70, format_args!("c{client} reads nothing for a while"));
+                }
+            }
+            95..99 => {
+                if self.plan.expires {
+                    self.expire_row(client);
+                }
+            }
+            _ => {
+                if let Some(key) = self.clients[client].page.link {
+                    // A polite goodbye.
+                    self.send_up(key, Up::End);
+                    self.page_lost_link(key);
+                }
+            }
+        }
+    }
+
+    fn ask_for_revocation(&mut self) {
+        if !self.plan.revokes || self.now < 3 * SECOND {
+            return;
+        }
+        match self.revocation {
+            Revocation::None if self.rng.chance(150) => self.revoke(),
+            Revocation::Asked(at) if self.now > at + 4 * SECOND => self.revoke(),
+            _ => {}
+        }
+    }
+
+    /// All connections break; the log stands.
+    fn redis_restarts(&mut self) {
+        self.counts.add("Redis restarted");
+        self.note(71, format_args!("Redis restarts"));
+        for n in 0..self.replicas.len() {
+            let until = self.after(10 * MS, SECOND);
+            self.replicas[n].bus.away_until = until;
+            self.lose_subscription(n);
+        }
+    }
+
+    /// A stale copy is promoted: what was appended since is gone, and its numbers are handed out again.
+    fn roll_back(&mut self) {
+        let Some(gone) = self.redis.roll_back() else {
+            return;
+        };
+        self.counts.add("rolled back");
+        if gone > 0 {
+            self.counts.add("rolled back, entries gone");
+            self.may_lose = true;
+        }
+        let head = self.redis.head();
+        self.note(
+            72,
+            format_args!("a stale copy is promoted: {gone} entries gone, head {head:?}"),
+        );
+        self.replicas_of_the_former_master();
+    }
+
+    fn empty(&mut self) {
+        self.counts.add("Redis emptied");
+        self.note(73, format_args!("Redis comes back empty"));
+        self.may_lose = true;
+        self.redis.empty();
+        self.replicas_of_the_former_master();
+    }
+
+    /// Some notice at once, the others only by the probe.
+    fn replicas_of_the_former_master(&mut self) {
+        for n in 0..self.replicas.len() {
+            if self.rng.chance(500) {
+                self.lose_subscription(n);
+            } else {
+                self.deafen(n);
+            }
+        }
+    }
+
+    fn away(&mut self, n: usize) {
+        self.counts.add("Redis away from a replica");
+        self.note(74, format_args!("Redis is away from r{n}"));
+        let until = self.after(50 * MS, 4 * SECOND);
+        self.replicas[n].bus.away_until = until;
+        self.lose_subscription(n);
+    }
+
+    /// A machine sleeps for a day, and the log forgets its client.
+    fn expire_row(&mut self, client: usize) {
+        let of = &self.clients[client];
+        let document = of.page.core.document(&self.document);
+        let Some(ClientId::Uuid(id)) = document.and_then(|document| document.client()) else {
+            return;
+        };
+        let key = ClientKey {
+            subject: of.subject.clone(),
+            client: ClientId::Uuid(*id),
+        };
+        // Nothing of it is under way after a day.
+        if of.page.link.is_some() || self.has_calls_under_way(client) || !self.redis.expire(&key) {
+            return;
+        }
+        self.clients[client].slept_ms += DAY_MS;
+        self.may_lose = true;
+        self.counts.add("row expired");
+        self.note(
+            75,
+            format_args!("c{client} slept for a day, and its row is gone"),
+        );
+    }
+
+    fn has_calls_under_way(&self, client: usize) -> bool {
+        let is_open = |link: &crate::link::Link| {
+            link.client == client && (link.replica_open || !link.up.is_empty())
+        };
+        let in_flight = |replica: &crate::replica::Replica| replica.bus.in_flight;
+        self.links.iter().any(is_open)
+            || self.replicas.iter().any(in_flight)
+            || self.last_late_call_until > self.now
+    }
+}

@@ -1,0 +1,134 @@
+//! The end: everything heals, and the world has to come to rest and be right.
+
+use inkwire_bus::{PageLimit, ReadFrom};
+use inkwire_model::Seq;
+
+use super::{Event, Revocation, World, subject};
+use crate::{
+    agenda::{MS, Micros, SECOND},
+    judge::{Ending, Kind, Violation},
+};
+
+/// How long a world may take to come to rest. Sessions that talk to nobody are found out after 20 s, what
+/// cannot land any more waits 11 s, heads are compared every 15 s.
+const REST_MAX: Micros = 240 * SECOND;
+
+/// How long it has to stay at rest.
+const REST: Micros = 20 * SECOND;
+
+/// In a calm world, how long an entry may take to a reader who is live.
+const PROMPT: Micros = 2 * SECOND;
+
+impl World {
+    pub(super) fn heal(&mut self) {
+        self.faults = false;
+        self.healed_at = Some(self.now);
+        self.note(80, format_args!("everything heals"));
+        for n in 0..self.replicas.len() {
+            self.replicas[n].bus.away_until = 0;
+            let life = self.this_life(n);
+            self.restart(life);
+        }
+        for link in &mut self.links {
+            link.slow_until = 0;
+        }
+        for key in 0..self.links.len() {
+            self.look_at(key);
+        }
+    }
+
+    /// Looks at it all once in a while. True if it is over.
+    pub(super) fn look(&mut self) -> bool {
+        let every = if self.plan.calm { 250 * MS } else { SECOND };
+        self.agenda.add(self.now + every, Event::Look);
+        if self.plan.calm {
+            self.look_for_the_late();
+        }
+        let Some(healed_at) = self.healed_at else {
+            return false;
+        };
+        match self.unrest() {
+            None => {
+                let since = *self.quiet_since.get_or_insert(self.now);
+                self.now >= since + REST
+            }
+            Some(why) => {
+                self.quiet_since = None;
+                if self.now > healed_at + REST_MAX {
+                    self.violate(Kind::Stuck, why);
+                }
+                false
+            }
+        }
+    }
+
+    /// Why the world is not at rest.
+    fn unrest(&self) -> Option<String> {
+        let head = self.redis.head();
+        for client in &self.clients {
+            let record = &client.page.record;
+            if record.ended.is_some() {
+                continue;
+            }
+            let document = client.page.core.document(&self.document)?;
+            let name = &record.name;
+            if !document.is_live() {
+                return Some(format!("{name} is not live"));
+            }
+            if !document.is_settled() {
+                return Some(format!("{name} has something to say still"));
+            }
+            if !client.write_only && document.position() != head {
+                let position = document.position();
+                return Some(format!("{name} is at {position:?}, the log at {head:?}"));
+            }
+        }
+        None
+    }
+
+    fn look_for_the_late(&mut self) {
+        let Some(before) = self.now.checked_sub(PROMPT) else {
+            return;
+        };
+        let due: Seq = self
+            .appended
+            .iter()
+            .rev()
+            .find(|(at, _)| *at <= before)
+            .map_or(0, |(_, seq)| *seq);
+        let late = self.clients.iter().find_map(|client| {
+            let record = &client.page.record;
+            let is_reader = !client.write_only && record.live_since.is_some_and(|at| at <= before);
+            let shown = record.view.last().or(None).map_or_else(
+                || record.base.map_or(0, |base| base.seq),
+                |entry| entry.position.seq,
+            );
+            (is_reader && shown < due)
+                .then(|| format!("{} shows {shown}, {due} was appended long ago", record.name))
+        });
+        if let Some(what) = late {
+            self.violate(Kind::Late, what);
+        }
+    }
+
+    pub(super) fn judge(&mut self) -> Result<(), Violation> {
+        let everything = PageLimit {
+            entries: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let log = self
+            .redis
+            .log()
+            .read(ReadFrom::Start, everything, &[])
+            .entries;
+        let revoked = subject(self.clients.len() - 1, 0);
+        let is_revoked = self.revocation == Revocation::Acknowledged;
+        Ending {
+            clients: &self.clients,
+            log: &log,
+            level: self.plan.level,
+            revoked: is_revoked.then_some(&revoked),
+        }
+        .judge()
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use fred::interfaces::{ClientLike as _, EventInterface as _};
+use fred::{
+    clients::Client,
+    interfaces::{ClientLike as _, EventInterface as _},
+};
 use inkwire_bus::{Append, Bus, Listener, Read};
 use inkwire_model::{DocumentId, Signal};
 use tokio::sync::{broadcast::error::RecvError, watch};
@@ -14,6 +17,7 @@ use crate::{
     config::{InvalidConfig, RedisConfig},
     connection,
     fitness::{self, CheckError, Fitness, Unfit},
+    keys::Keys,
     link::{Health, Link},
     reader::Reader,
     signal_message,
@@ -22,7 +26,10 @@ use crate::{
 
 /// A replica's way to the others, over one Redis.
 pub struct RedisBus {
-    link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
+    /// Where nothing waits for replicas: tickets go here.
+    pub(crate) side: Client,
+    pub(crate) keys: Keys,
     appender: Appender,
     reader: Reader,
     subscriber: Subscriber,
@@ -92,13 +99,16 @@ impl RedisBus {
             &connections,
             &disconnecting,
         );
-        let (reader, answering) = Reader::new(&checked, side, link.clone(), listener.clone());
+        let (reader, answering) =
+            Reader::new(&checked, side.clone(), link.clone(), listener.clone());
         requests.spawn(answering.run(closing.clone()));
         let appender = Appender::start(
             &checked, lanes, aside, &link, &listener, &requests, &closing,
         )?;
         Ok(Self {
             link,
+            side,
+            keys: checked.keys.clone(),
             appender,
             reader,
             subscriber,

@@ -18,6 +18,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/shared.lua"),
     include_str!("../lua/append.lua"),
     include_str!("../lua/read.lua"),
+    include_str!("../lua/tickets.lua"),
 );
 
 const NAME_PLACE: &str = "@LIBRARY@";
@@ -29,6 +30,8 @@ pub(crate) struct Library {
     pub(crate) read: String,
     /// Reads, and makes the document first if it is not there.
     pub(crate) open: String,
+    pub(crate) ticket_keep: String,
+    pub(crate) ticket_redeem: String,
 }
 
 pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -39,6 +42,8 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         append: format!("{name}_append"),
         read: format!("{name}_read"),
         open: format!("{name}_open"),
+        ticket_keep: format!("{name}_ticket_keep"),
+        ticket_redeem: format!("{name}_ticket_redeem"),
         name,
     }
 });

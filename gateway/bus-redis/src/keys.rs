@@ -3,6 +3,7 @@
 //! All keys of a document carry the hash tag `{document}`, so that one call may touch them in a
 //! Cluster; a document id has no braces, so the tag is the whole id and nothing else.
 
+use inkwire_bus::TicketHash;
 use inkwire_model::DocumentId;
 
 /// Version of what stands in Redis. Whoever changes the layout of a key, a row or a record raises it.
@@ -56,6 +57,12 @@ impl Keys {
         std::str::from_utf8(tagged.strip_suffix(LIVE.as_bytes())?).ok()
     }
 
+    /// The hash that holds what is kept under a one-time ticket.
+    pub(crate) fn ticket(&self, ticket: &TicketHash) -> String {
+        let digits: String = ticket.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}ticket:{{{digits}}}", self.root)
+    }
+
     /// The channel of one subscriber connection's probe.
     pub(crate) fn probe(&self, connection: &str) -> String {
         format!("{}probe:{{{connection}}}", self.root)
@@ -79,6 +86,13 @@ mod tests {
             Some("team:7/essay-42")
         );
         assert_eq!(keys.document_of_live(b"inkwire:1:probe:{x}"), None);
+    }
+
+    #[test]
+    fn a_ticket_is_named_by_its_hash() {
+        let keys = Keys::new("inkwire").unwrap();
+        let key = keys.ticket(&TicketHash([0x0f; 32]));
+        assert_eq!(key, format!("inkwire:1:ticket:{{{}}}", "0f".repeat(32)));
     }
 
     #[test]

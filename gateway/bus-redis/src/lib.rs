@@ -22,6 +22,7 @@ mod record;
 mod row;
 mod signal_message;
 mod subscriber;
+mod tickets;
 
 pub use bus::{RedisBus, StartError, check};
 pub use config::{AckLevel, InvalidConfig, RedisConfig};

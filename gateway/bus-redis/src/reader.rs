@@ -160,7 +160,7 @@ async fn page(client: &Client, keys: &Keys, read: &Read) -> Result<LogPage, Unav
 }
 
 /// Calls a function, and once more if it had to be loaded.
-async fn call(client: &Client, args: impl Fn() -> Vec<Value>) -> Result<Value, Error> {
+pub(crate) async fn call(client: &Client, args: impl Fn() -> Vec<Value>) -> Result<Value, Error> {
     let call = || client.custom(functions::fcall(), args());
     match call().await {
         Err(error) if functions::is_missing(&error) && functions::load(client).await.is_ok() => {

@@ -12,12 +12,14 @@ pub mod contract;
 mod event;
 pub mod memory;
 mod request;
+mod tickets;
 
 pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
 };
 pub use memory::{MemoryBus, MemoryStore};
 pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Ticket};
+pub use tickets::{MemoryTickets, Redemption, TicketFuture, TicketHash, Tickets};
 
 use inkwire_model::{DocumentId, Signal};
 

@@ -9,3 +9,4 @@ mod functions;
 mod once;
 mod replicated;
 mod subscribers;
+mod tickets;

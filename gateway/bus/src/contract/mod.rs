@@ -7,12 +7,14 @@ mod cases;
 mod fixture;
 mod recorder;
 mod replica;
+mod tickets;
 mod writer;
 
 pub use cases::*;
 pub use fixture::{Fixture, LOG_ENTRIES_MAX};
 pub use recorder::{Recorder, TimedOut};
 pub use replica::{Replica, WIDE, document};
+pub use tickets::*;
 pub use writer::Writer;
 
 /// Makes one test of each rule; the expression is a future that starts a new [`Fixture`].

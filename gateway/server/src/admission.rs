@@ -6,12 +6,13 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use inkwire_model::{Role, Subject, UnixMillis};
+use inkwire_model::{Code, Role, Subject, UnixMillis};
 use inkwire_session::{AuthenticationError, Authenticator, Grant, Roles, SessionContext};
 
 use crate::{
     config::{AdmissionConfig, SessionConfig},
-    origin::{OriginPolicy, parse_authority},
+    origin::{OriginPolicy, Verdict, parse_authority},
+    problem::Problem,
     tokens::TokenVerifier,
 };
 
@@ -50,10 +51,17 @@ pub struct Admission {
 }
 
 impl Admission {
-    pub fn new(config: &AdmissionConfig, session: SessionConfig, replica: &Arc<str>) -> Self {
+    /// `verifier` checks tokens; without one there are none.
+    pub fn new(
+        config: &AdmissionConfig,
+        verifier: Option<TokenVerifier>,
+        session: SessionConfig,
+        replica: &Arc<str>,
+    ) -> Self {
+        let verifier = verifier.map(Arc::new);
         let context = |anonymous| {
             let authenticator = TokenAuthenticator {
-                verifier: config.token_secret.as_ref().map(TokenVerifier::new),
+                verifier: verifier.clone(),
                 anonymous,
             };
             Arc::new(SessionContext {
@@ -71,9 +79,28 @@ impl Admission {
         }
     }
 
-    /// Whether a page that sends these headers may connect.
-    pub fn permits_origin(&self, headers: &HeaderMap) -> bool {
-        self.origins.permits(headers)
+    /// Refuses pages that may not connect.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let detail = match self.origins.judge(headers) {
+            Verdict::Permitted => return Ok(()),
+            Verdict::Refused => {
+                "Pages of this origin may not connect; allow_origin lists those that may."
+            }
+            Verdict::Unknown => {
+                "A request with cookies says which page it comes from (Origin); this one does not."
+            }
+        };
+        Err(Problem::of(Code::OriginRefused, detail))
+    }
+
+    /// What a token is worth; never anonymous access.
+    pub fn grant_of_token(
+        &self,
+        token: &str,
+        now_ms: UnixMillis,
+    ) -> Result<Grant, AuthenticationError> {
+        let authenticator = &self.without_anonymous.authenticator;
+        authenticator.authenticate(Some(token), now_ms)
     }
 
     /// What a session needs whose handshake came from this peer with these headers.
@@ -88,7 +115,7 @@ impl Admission {
 
 /// Checks the credentials of sessions.
 struct TokenAuthenticator {
-    verifier: Option<TokenVerifier>,
+    verifier: Option<Arc<TokenVerifier>>,
     /// The role of sessions without a token, if there may be any.
     anonymous: Option<Role>,
 }
@@ -152,7 +179,7 @@ fn has_loopback_host(headers: &HeaderMap) -> bool {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use inkwire_model::{Code, DocumentId};
+    use inkwire_model::DocumentId;
 
     use super::*;
 

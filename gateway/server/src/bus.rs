@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use inkwire_bus::{Bus, Listener, MemoryBus};
+use inkwire_bus::{Bus, Listener, MemoryBus, MemoryTickets, Tickets};
 use inkwire_bus_redis::{CheckError, Fitness, Health, RedisBus, RedisConfig, StartError, Unfit};
 use tokio::sync::watch;
 
@@ -52,6 +52,14 @@ impl ReplicaBus {
         let bus = Arc::new(RedisBus::start(config, listener)?);
         self.running = Some((bus.clone(), bus.health()));
         Ok(bus)
+    }
+
+    /// Where tickets are kept: beside the logs, so that every replica finds them. Ask after the start.
+    pub fn tickets(&self) -> Arc<dyn Tickets> {
+        match &self.running {
+            Some((bus, _)) => bus.clone(),
+            None => Arc::new(MemoryTickets::default()),
+        }
     }
 
     /// Resolves if the bus is unfit at the first contact. Later it is not worth ending sessions for:

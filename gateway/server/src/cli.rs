@@ -3,10 +3,13 @@
 
 use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, error::ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use inkwire_model::{DocumentId, Role, Subject};
 
-use crate::config::keys::{KEYS, Key, TOKEN_SECRET_FILE, Takes};
+use crate::config::{
+    Fault, Source,
+    keys::{KEYS, Key, TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_SECRET_FILE, Takes},
+};
 
 /// What the process is asked to do.
 #[derive(Debug)]
@@ -21,7 +24,17 @@ pub struct CommandLine {
 pub enum Action {
     Serve,
     Check,
-    Token(TokenRequest),
+    Token(TokenTexts),
+}
+
+/// What was said of a token to be made, not judged yet: faults are told together with those of the
+/// configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TokenTexts {
+    subject: String,
+    documents: Vec<String>,
+    roles: Vec<String>,
+    expires_in: String,
 }
 
 /// A token to be made.
@@ -42,7 +55,7 @@ impl CommandLine {
         let matches = command().try_get_matches_from(arguments)?;
         let (action, matches) = match matches.subcommand() {
             Some(("check", matches)) => (Action::Check, matches),
-            Some(("token", matches)) => (Action::Token(token_request(matches)?), matches),
+            Some(("token", matches)) => (Action::Token(token_texts(matches)), matches),
             Some((_, matches)) => (Action::Serve, matches),
             None => (Action::Serve, &matches),
         };
@@ -82,6 +95,8 @@ fn token_command() -> Command {
         .about("Print a token (HS256) for a subject and its documents")
         .arg(config_flag())
         .arg(flag(&TOKEN_SECRET_FILE))
+        .arg(flag(&TOKEN_ISSUER))
+        .arg(flag(&TOKEN_AUDIENCE))
         .arg(
             Arg::new("subject")
                 .long("subject")
@@ -153,8 +168,7 @@ fn given(key: &Key, matches: &ArgMatches) -> Option<(&'static str, Vec<String>)>
     Some((key.name, texts.cloned().collect()))
 }
 
-fn token_request(matches: &ArgMatches) -> Result<TokenRequest, clap::Error> {
-    let refused = |text: String| command().error(ErrorKind::ValueValidation, text);
+fn token_texts(matches: &ArgMatches) -> TokenTexts {
     let texts = |name: &str| -> Vec<String> {
         matches
             .get_many::<String>(name)
@@ -164,27 +178,62 @@ fn token_request(matches: &ArgMatches) -> Result<TokenRequest, clap::Error> {
             .collect()
     };
     let one = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
-    let (documents, roles) = (texts("document"), texts("role"));
-    if documents.len() != roles.len() {
-        return Err(refused(format!(
-            "{} --document and {} --role: give one role for each document",
-            documents.len(),
-            roles.len()
-        )));
+    TokenTexts {
+        subject: one("subject"),
+        documents: texts("document"),
+        roles: texts("role"),
+        expires_in: one("expires_in"),
     }
-    let mut pairs = Vec::with_capacity(documents.len());
-    for (document, role) in documents.iter().zip(&roles) {
-        let document = DocumentId::parse(document).map_err(|error| refused(error.to_string()))?;
-        let role = role
-            .parse()
-            .map_err(|error: inkwire_model::InvalidRole| refused(error.to_string()))?;
-        pairs.push((document, role));
+}
+
+impl TokenTexts {
+    /// The token that is meant, or all that is wrong with it.
+    pub fn judge(&self) -> Result<TokenRequest, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut fault = |flag: &str, problem: String| {
+            faults.push(Fault {
+                key: flag.to_owned(),
+                source_: Source::Flag(flag.to_owned()),
+                problem,
+            });
+        };
+        let subject = Subject::parse(&self.subject)
+            .map_err(|error| fault("subject", error.to_string()))
+            .ok();
+        let mut documents = Vec::with_capacity(self.documents.len());
+        for text in &self.documents {
+            match DocumentId::parse(text) {
+                Ok(document) => documents.push(document),
+                Err(error) => fault("document", error.to_string()),
+            }
+        }
+        let mut roles = Vec::with_capacity(self.roles.len());
+        for text in &self.roles {
+            match text.parse::<Role>() {
+                Ok(role) => roles.push(role),
+                Err(error) => fault("role", error.to_string()),
+            }
+        }
+        if self.documents.len() != self.roles.len() {
+            let problem = format!(
+                "{} for {} documents: give one role for each document",
+                self.roles.len(),
+                self.documents.len()
+            );
+            fault("role", problem);
+        }
+        let lifetime = parse_lifetime(&self.expires_in)
+            .map_err(|problem| fault("expires-in", problem))
+            .ok();
+        match (subject, lifetime) {
+            (Some(subject), Some(lifetime)) if faults.is_empty() => Ok(TokenRequest {
+                subject,
+                roles: documents.into_iter().zip(roles).collect(),
+                lifetime,
+            }),
+            _ => Err(faults),
+        }
     }
-    Ok(TokenRequest {
-        subject: Subject::parse(&one("subject")).map_err(|error| refused(error.to_string()))?,
-        roles: pairs,
-        lifetime: parse_lifetime(&one("expires_in")).map_err(refused)?,
-    })
 }
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
@@ -245,9 +294,11 @@ mod tests {
     #[test]
     fn a_token_has_a_role_for_each_document() {
         let line = "inkwire token --subject alice --document a --role writer --document b/c --role viewer --expires-in 2d";
-        let Action::Token(request) = parse(line).unwrap().action else {
-            panic!("a token was asked for");
+        let judge = |line| match parse(line).unwrap().action {
+            Action::Token(texts) => texts.judge(),
+            other => panic!("a token was asked for: {other:?}"),
         };
+        let request = judge(line).unwrap();
         assert_eq!(request.roles.len(), 2);
         assert_eq!(request.lifetime, Duration::from_secs(172_800));
         for bad in [
@@ -256,9 +307,11 @@ mod tests {
             "inkwire token --subject alice --document a//b --role writer",
             "inkwire token --subject inkwire --document a --role writer",
             "inkwire token --subject alice --document a --role writer --expires-in soon",
-            "inkwire token --document a --role writer",
         ] {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert_eq!(judge(bad).unwrap_err().len(), 1, "{bad}");
         }
+        let all = "inkwire token --subject inkwire --document a//b --role god --role writer --expires-in soon";
+        assert_eq!(judge(all).unwrap_err().len(), 5);
+        assert!(parse("inkwire token --document a --role writer").is_err());
     }
 }

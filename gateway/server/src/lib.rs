@@ -24,5 +24,6 @@ pub mod serve;
 pub mod stop;
 pub mod stream_reset;
 pub mod telemetry;
+pub mod tickets;
 pub mod tokens;
 pub mod transport;

@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use inkwire_server::{
     bus::BusFault,
     check::check,
-    cli::{Action, CommandLine, TokenRequest},
+    cli::{Action, CommandLine, TokenTexts},
     clock,
     config::{Config, Faults, Given},
     serve::{ServeError, serve},
-    tokens,
+    tokens::{self, TokenContent},
 };
 
 #[global_allocator]
@@ -56,7 +56,7 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
                 println!("{line}");
             }
         }
-        Action::Token(request) => println!("{}", token(&request, flags, config_file)?),
+        Action::Token(texts) => println!("{}", token(&texts, flags, config_file)?),
     }
     Ok(())
 }
@@ -69,17 +69,22 @@ fn load(
 }
 
 fn token(
-    request: &TokenRequest,
+    texts: &TokenTexts,
     flags: HashMap<&'static str, Vec<String>>,
     config_file: Option<&Path>,
 ) -> anyhow::Result<String> {
-    let secret = Config::load_token_secret(given(flags, config_file))?;
-    let TokenRequest {
-        subject,
-        roles,
-        lifetime,
-    } = request;
-    tokens::issue(&secret, subject, roles, *lifetime, clock::now_ms()).context("cannot sign")
+    let request = texts.judge();
+    let faults = request.as_ref().err().cloned().unwrap_or_default();
+    let (secret, rules) = Config::load_for_tokens(given(flags, config_file), faults)?;
+    let request = request.map_err(Faults)?;
+    let content = TokenContent {
+        subject: &request.subject,
+        roles: &request.roles,
+        lifetime: request.lifetime,
+        issuer: rules.issuers.first().map(String::as_str),
+        audience: rules.audiences.first().map(String::as_str),
+    };
+    tokens::issue(&secret, &content, clock::now_ms()).context("cannot sign")
 }
 
 fn given<'a>(

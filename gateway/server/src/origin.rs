@@ -32,6 +32,16 @@ impl Origin {
     }
 }
 
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Permitted,
+    /// It comes from a page that may not.
+    Refused,
+    /// It has cookies and does not say where it comes from.
+    Unknown,
+}
+
 /// Whose pages may connect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OriginPolicy {
@@ -44,15 +54,28 @@ impl OriginPolicy {
         Self { allowed }
     }
 
-    /// Whether a request with these headers may connect. Without `Origin` it is no page's.
-    pub fn permits(&self, headers: &HeaderMap) -> bool {
-        let mut origins = headers.get_all(header::ORIGIN).iter();
-        let Some(origin) = origins.next() else {
-            return true;
-        };
-        if origins.next().is_some() {
-            return false;
+    /// Judges a request by its headers. Without `Origin` it is no page's, unless it has cookies: those
+    /// are what a browser adds by itself, and whoever ended a session of theirs before this gateway
+    /// relies on the page being known.
+    pub fn judge(&self, headers: &HeaderMap) -> Verdict {
+        if !headers.contains_key(header::ORIGIN) {
+            return match headers.contains_key(header::COOKIE) {
+                true => Verdict::Unknown,
+                false => Verdict::Permitted,
+            };
         }
+        match self.permits(headers) {
+            true => Verdict::Permitted,
+            false => Verdict::Refused,
+        }
+    }
+
+    /// Whether the one page that these headers name may connect.
+    fn permits(&self, headers: &HeaderMap) -> bool {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (Some(origin), None) = (origins.next(), origins.next()) else {
+            return false;
+        };
         let Ok(origin) = origin.to_str() else {
             return false;
         };
@@ -167,7 +190,10 @@ mod tests {
     #[test]
     fn no_origin_is_no_page_and_two_are_a_trick() {
         let policy = OriginPolicy::default();
-        assert!(policy.permits(&headers("localhost:8080", &[])));
+        assert_eq!(
+            policy.judge(&headers("localhost:8080", &[])),
+            Verdict::Permitted
+        );
         let twice = ["http://localhost:8080", "http://localhost:8080"];
         assert!(!policy.permits(&headers("localhost:8080", &twice)));
         assert!(!policy.permits(&{
@@ -175,6 +201,23 @@ mod tests {
             headers.remove(header::HOST);
             headers
         }));
+    }
+
+    #[test]
+    fn cookies_without_an_origin_are_nobody_known() {
+        let own = "http://localhost:8080";
+        for policy in [
+            OriginPolicy::default(),
+            OriginPolicy::new(vec![Origin::parse(own).unwrap()]),
+        ] {
+            let mut headers = headers("localhost:8080", &[]);
+            headers.insert(header::COOKIE, "session=abc".parse().unwrap());
+            assert_eq!(policy.judge(&headers), Verdict::Unknown);
+            headers.insert(header::ORIGIN, own.parse().unwrap());
+            assert_eq!(policy.judge(&headers), Verdict::Permitted);
+            headers.insert(header::ORIGIN, "http://evil.example".parse().unwrap());
+            assert_eq!(policy.judge(&headers), Verdict::Refused);
+        }
     }
 
     #[test]

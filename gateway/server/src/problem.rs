@@ -40,6 +40,11 @@ impl Problem {
         }
     }
 
+    /// Its name in the table, or HTTP's own.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// With one more header.
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

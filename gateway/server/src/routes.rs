@@ -9,7 +9,7 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
 use inkwire_model::Code;
@@ -17,6 +17,7 @@ use inkwire_protocol::{
     native::Encoding,
     websocket::{Refusal, accept, accept_extended},
 };
+use inkwire_session::Presented;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
@@ -28,6 +29,7 @@ use crate::{
     page,
     problem::Problem,
     stream_reset::StreamReset,
+    tickets::{self, Credential, OneTimeTickets},
     transport::{
         http2,
         websocket::{self, Agreed, Shared},
@@ -38,6 +40,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Gateway {
     pub admission: Arc<Admission>,
+    pub tickets: Arc<OneTimeTickets>,
     pub websocket: Shared,
     pub sessions: TaskTracker,
     /// One for each session that there may be.
@@ -47,6 +50,7 @@ pub struct Gateway {
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/ws", any(upgrade))
+        .merge(tickets::routes())
         .merge(page::routes())
         .method_not_allowed_fallback(async || {
             Problem::of_http(
@@ -59,7 +63,7 @@ pub fn router(gateway: Gateway) -> Router {
             Problem::of_http(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "Nothing is here. WebSockets connect to /ws, the page is at /.",
+                "Nothing is here. WebSockets connect to /ws, tickets are at /v1/tickets, the page is at /.",
             )
         })
         .with_state(gateway)
@@ -71,8 +75,17 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         let detail = "This request came on no connection of the gateway's.";
         return Problem::of(Code::Internal, detail).into_response();
     };
-    let (agreed, answer) = match agree(&gateway, slot.peer, &request) {
+    let (mut agreed, answer) = match agree(&gateway, slot.peer, &request) {
         Ok(agreement) => agreement,
+        Err(problem) => return problem.into_response(),
+    };
+    // Only now: what would be refused anyway spends no ticket.
+    let credential = match Credential::read(request.uri(), request.headers()) {
+        Ok(credential) => credential,
+        Err(problem) => return problem.into_response(),
+    };
+    agreed.presented = match credential.redeem(&gateway.tickets, slot.peer.ip()).await {
+        Ok(presented) => presented,
         Err(problem) => return problem.into_response(),
     };
     let Ok(place) = gateway.places.clone().try_acquire_owned() else {
@@ -98,10 +111,7 @@ fn agree(
 ) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
     let (sub_protocol, mut answer) = shake_hands(request)?;
-    if !gateway.admission.permits_origin(headers) {
-        let detail = "Pages of this origin may not connect; allow_origin lists those that may.";
-        return Err(Problem::of(Code::OriginRefused, detail));
-    }
+    gateway.admission.check_origin(headers)?;
     if gateway.websocket.stop.settling.is_cancelled() {
         return Err(Problem::of(
             Code::GoingAway,
@@ -113,7 +123,7 @@ fn agree(
         encoding: sub_protocol
             .and_then(Encoding::of_sub_protocol)
             .unwrap_or(Encoding::Json),
-        header_token: bearer_token(headers)?,
+        presented: Presented::Nothing,
     };
     if let Some(name) = sub_protocol {
         answer.headers_mut().insert(
@@ -161,28 +171,6 @@ fn refused(refusal: Refusal, over: Version) -> Problem {
             problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
         }
         _ => problem,
-    }
-}
-
-/// The token of an `Authorization` header. Another scheme than `Bearer` is a fault: to go on without
-/// credentials would be a surprise.
-fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let token = value.to_str().ok().and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim().to_owned())
-    });
-    match token {
-        Some(token) => Ok(Some(token)),
-        None => {
-            let detail = "Send the token as `Authorization: Bearer …`.";
-            Err(Problem::of(Code::Unauthenticated, detail)
-                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
-        }
     }
 }
 

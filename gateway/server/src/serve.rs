@@ -24,6 +24,8 @@ use crate::{
     open_files, replica,
     routes::{self, Gateway},
     stop::{Stop, StopSignals},
+    tickets::OneTimeTickets,
+    tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
     transport::websocket,
 };
 
@@ -47,6 +49,8 @@ pub enum ServeError {
     Signals(io::Error),
     #[error(transparent)]
     Bus(#[from] BusFault),
+    #[error("jwks_url cannot be asked: {0}")]
+    Trust(#[from] TrustError),
     #[error("a part of the hub ended by a defect of the gateway; the log above says which")]
     Hub,
 }
@@ -94,6 +98,8 @@ impl Running {
         public: Vec<TcpListener>,
         admin: TcpListener,
     ) -> Result<Self, ServeError> {
+        let key_reader = config.admission.tokens.source.as_ref();
+        let key_reader = key_reader.map(KeyReader::new).transpose()?;
         let in_flight = InFlight::default();
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
         let mut bus = ReplicaBus::of(config.redis.clone(), &replica);
@@ -125,9 +131,29 @@ impl Running {
             admin_stop: CancellationToken::new(),
             admin_tasks: TaskTracker::new(),
         };
-        running.listen_publicly(config, &replica, hub, public);
+        let verifier = running.start_verifier(&config.admission.tokens, key_reader);
+        running.listen_publicly(config, &replica, hub, verifier, public);
         running.listen_for_admin(config, replica, admin);
         Ok(running)
+    }
+
+    /// What checks tokens, and the task that keeps its keys up to date until everything ends.
+    fn start_verifier(
+        &self,
+        config: &TokenConfig,
+        key_reader: Option<KeyReader>,
+    ) -> Option<TokenVerifier> {
+        let keys = key_reader.as_ref().map(KeyReader::keys);
+        if let Some(reader) = key_reader {
+            if config.rules.issuers.is_empty() || config.rules.audiences.is_empty() {
+                warn!(
+                    "token_issuer or token_audience is not set: whatever the issuer's keys sign for \
+                     others may be taken here"
+                );
+            }
+            self.admin_tasks.spawn(reader.run(self.admin_stop.clone()));
+        }
+        TokenVerifier::new(config, keys)
     }
 
     fn listen_publicly(
@@ -135,13 +161,23 @@ impl Running {
         config: &Config,
         replica: &Arc<str>,
         hub: Hub,
+        verifier: Option<TokenVerifier>,
         listeners: Vec<TcpListener>,
     ) {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
             warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
         }
         let gateway = Gateway {
-            admission: Arc::new(Admission::new(&config.admission, config.session, replica)),
+            admission: Arc::new(Admission::new(
+                &config.admission,
+                verifier,
+                config.session,
+                replica,
+            )),
+            tickets: Arc::new(OneTimeTickets::new(
+                self.bus.tickets(),
+                config.admission.tickets,
+            )),
             websocket: websocket::Shared {
                 hub,
                 config: config.websocket,

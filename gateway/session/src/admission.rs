@@ -44,6 +44,41 @@ pub enum AuthenticationError {
     Unauthenticated(String),
     #[error("{0}")]
     TokenExpired(String),
+    /// It cannot be judged now; a later attempt will know more.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What came with the handshake, before any packet.
+#[derive(Debug, Default)]
+pub enum Presented {
+    #[default]
+    Nothing,
+    /// A token, not looked at yet.
+    Token(String),
+    /// What was checked already, such as a ticket.
+    Grant(Box<Grant>),
+}
+
+impl Presented {
+    /// What it gives to a session that begins at `now_ms`. A token in the `hello` counts before it.
+    pub(crate) fn grant(
+        self,
+        token: Option<&str>,
+        authenticator: &dyn Authenticator,
+        now_ms: UnixMillis,
+    ) -> Result<Grant, AuthenticationError> {
+        match (token, self) {
+            (Some(token), _) => authenticator.authenticate(Some(token), now_ms),
+            (None, Self::Token(token)) => authenticator.authenticate(Some(&token), now_ms),
+            (None, Self::Nothing) => authenticator.authenticate(None, now_ms),
+            (None, Self::Grant(grant)) if grant.has_expired(now_ms) => {
+                let sentence = Code::TokenExpired.row().sentence;
+                Err(AuthenticationError::TokenExpired(sentence.to_owned()))
+            }
+            (None, Self::Grant(grant)) => Ok(*grant),
+        }
+    }
 }
 
 impl AuthenticationError {
@@ -51,6 +86,7 @@ impl AuthenticationError {
         match self {
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::TokenExpired(_) => Code::TokenExpired,
+            Self::Unavailable(_) => Code::Unavailable,
         }
     }
 }

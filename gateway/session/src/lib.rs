@@ -11,5 +11,6 @@ mod context;
 pub mod native;
 mod token_bucket;
 
-pub use admission::{AuthenticationError, Authenticator, Grant, Roles};
+pub use admission::{AuthenticationError, Authenticator, Grant, Presented, Roles};
 pub use context::{Rate, SessionContext, SessionLimits};
+pub use token_bucket::TokenBucket;

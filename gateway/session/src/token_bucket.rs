@@ -6,7 +6,7 @@ use crate::Rate;
 
 /// A rate limit. The time comes as an argument.
 #[derive(Debug, Clone)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     rate: Rate,
     /// In nanoseconds of refilling, so that no fraction of a token is lost between two calls.
     level_ns: u128,
@@ -15,7 +15,7 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket.
-    pub(crate) fn new(rate: Rate, now: Instant) -> Self {
+    pub fn new(rate: Rate, now: Instant) -> Self {
         let mut bucket = Self {
             rate,
             level_ns: 0,
@@ -29,7 +29,7 @@ impl TokenBucket {
     ///
     /// What costs more than the burst is permitted when the bucket is full: a limit on size is not
     /// this one's business.
-    pub(crate) fn take(&mut self, cost: u64, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, cost: u64, now: Instant) -> Result<(), Duration> {
         self.refill(now);
         let due_ns = self.to_ns(cost.min(self.rate.burst));
         match self.level_ns.checked_sub(due_ns) {
@@ -47,7 +47,7 @@ impl TokenBucket {
     }
 
     /// Gives back what was taken for something that then did not happen.
-    pub(crate) fn give_back(&mut self, cost: u64) {
+    pub fn give_back(&mut self, cost: u64) {
         let back_ns = self.to_ns(cost.min(self.rate.burst));
         self.level_ns = (self.level_ns + back_ns).min(self.full_ns());
     }

@@ -87,10 +87,34 @@ keys! {
         "A file with the secret of HS256 tokens, at least 32 bytes; white space at its end is not part of it.";
     TOKEN_SECRET "token_secret" Takes::Secret, "",
         "The secret itself. Give this or the file.";
+    JWKS_FILE "jwks_file" Takes::Text("FILE"), "",
+        "A file with the public keys of RS256, ES256 and EdDSA tokens, as a JWK Set. It is read again when it changes.";
+    JWKS_URL "jwks_url" Takes::Text("URL"), "",
+        "Where the issuer publishes these keys, in the place of the file: `https://…`, or `http://` on a loopback address. Redirects are not followed.";
+    JWKS_CA_FILE "jwks_ca_file" Takes::Text("FILE"), "",
+        "The certificate authorities (PEM) that `jwks_url` is trusted by, in the place of those of the machine.";
+    JWKS_REFRESH_MS "jwks_refresh_ms" number(1_000, DAY_MS), "300000",
+        "How often `jwks_url` is asked, give or take 10 %. A key that is no longer there no longer counts.";
+    JWKS_RETRY_MS "jwks_retry_ms" number(100, DAY_MS), "10000",
+        "How soon `jwks_url` is asked again after a failure, or because a token names an unknown key, at the earliest.";
+    JWKS_TIMEOUT_MS "jwks_timeout_ms" number(100, 60_000), "5000",
+        "How long one attempt to ask `jwks_url` may take.";
+    TOKEN_ISSUER "token_issuer" Takes::List("NAME"), "",
+        "Issuers whose tokens are taken: `iss` has to be one of them. Without any, it is not looked at.";
+    TOKEN_AUDIENCE "token_audience" Takes::List("NAME"), "",
+        "Names of this gateway: `aud` has to hold one of them. Without any, tokens that have an `aud` are refused.";
+    TOKEN_LEEWAY_MS "token_leeway_ms" number(0, 300_000), "5000",
+        "How far the clocks of issuer and replica may differ: so long `exp` and `nbf` give way.";
+    TICKET_LIFETIME_MS "ticket_lifetime_ms" number(1_000, 300_000), "30000",
+        "How long a one-time ticket of `POST /v1/tickets` is valid.";
+    TICKETS_PER_SECOND "tickets_per_second" number(1, 10_000), "5",
+        "Tickets of one subject per second in the long run, on one replica; above, `throttled`.";
+    TICKETS_BURST "tickets_burst" number(1, 10_000), "50",
+        "Tickets of one subject at once, on one replica.";
     ALLOW_ORIGIN "allow_origin" Takes::List("ORIGIN"), "",
         "Origins whose pages may connect, exactly as browsers send them, like `https://app.example.org`. Without any, only pages that this replica served itself (same host and port).";
     ALLOW_ANONYMOUS_ANYWHERE "allow_anonymous_anywhere" Takes::Switch, "false",
-        "Permits sessions without a token from everywhere, also where tokens are configured. Without it they are permitted only where there is no secret, every listener is bound to loopback, the request's Host is a loopback name and no proxy passed it on.";
+        "Permits sessions without a token from everywhere, also where tokens are configured. Without it they are permitted only where there is no secret and no key, every listener is bound to loopback, the request's Host is a loopback name and no proxy passed it on.";
     ANONYMOUS_ROLE "anonymous_role" Takes::Text("ROLE"), "writer",
         "The role of sessions without a token, in every document: `viewer`, `reviewer`, `writer` or `owner`.";
     LOG_FORMAT "log_format" Takes::Text("FORMAT"), "text",

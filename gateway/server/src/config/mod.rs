@@ -6,6 +6,7 @@ mod fields;
 pub mod keys;
 mod layers;
 mod redis;
+mod tokens;
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
@@ -23,7 +24,8 @@ use crate::{
     admission::{AnonymousPolicy, is_loopback},
     origin::OriginPolicy,
     telemetry::LogConfig,
-    tokens::TokenSecret,
+    tickets::TicketConfig,
+    tokens::{ClaimRules, TokenConfig, TokenSecret},
 };
 use keys::Key;
 use layers::Layers;
@@ -59,7 +61,8 @@ pub struct ListenConfig {
 /// Who gets in.
 #[derive(Debug, Clone)]
 pub struct AdmissionConfig {
-    pub token_secret: Option<TokenSecret>,
+    pub tokens: TokenConfig,
+    pub tickets: TicketConfig,
     pub anonymous: AnonymousPolicy,
     pub anonymous_role: Role,
     pub origins: OriginPolicy,
@@ -95,20 +98,27 @@ impl Config {
         }
     }
 
-    /// Only the secret, for making tokens; that there is none is a fault here.
-    pub fn load_token_secret(given: Given<'_>) -> Result<TokenSecret, Faults> {
+    /// Only what is needed to make tokens; that there is no secret is a fault here, told together with
+    /// those in `more`.
+    pub fn load_for_tokens(
+        given: Given<'_>,
+        more: Vec<Fault>,
+    ) -> Result<(TokenSecret, ClaimRules), Faults> {
         let read_file = given.read_file;
         let mut layers = Layers::gather(given);
-        let secret = token_secret(&mut layers, read_file);
-        if secret.is_none() && layers.faults.is_empty() {
+        layers.faults.extend(more);
+        let secret = tokens::secret(&mut layers, read_file);
+        let is_told = layers.has_fault(&[&keys::TOKEN_SECRET, &keys::TOKEN_SECRET_FILE]);
+        if secret.is_none() && !is_told {
             let variable = keys::TOKEN_SECRET.variable();
             layers.fault(
                 &keys::TOKEN_SECRET_FILE,
                 format!("is needed, or {variable}"),
             );
         }
+        let rules = tokens::rules(&mut layers);
         match secret {
-            Some(secret) if layers.faults.is_empty() => Ok(secret),
+            Some(secret) if layers.faults.is_empty() => Ok((secret, rules)),
             _ => Err(Faults(layers.faults)),
         }
     }
@@ -152,48 +162,35 @@ fn admission(
     read_file: &ReadFile<'_>,
     addresses: &[SocketAddr],
 ) -> AdmissionConfig {
-    let token_secret = token_secret(layers, read_file);
+    let tokens = tokens::read(layers, read_file);
     let anywhere = layers.switch(&keys::ALLOW_ANONYMOUS_ANYWHERE);
     let anonymous = if anywhere {
         AnonymousPolicy::Anywhere
-    } else if token_secret.is_none() && addresses.iter().all(|address| is_loopback(*address)) {
+    } else if !tokens.is_configured() && addresses.iter().all(|address| is_loopback(*address)) {
         AnonymousPolicy::Loopback
     } else {
         AnonymousPolicy::Nowhere
     };
-    if token_secret.is_none() && anonymous == AnonymousPolicy::Nowhere {
-        // Silence about a secret that has a fault of its own.
-        if !layers.has_fault(&[&keys::TOKEN_SECRET, &keys::TOKEN_SECRET_FILE]) {
+    if !tokens.is_configured() && anonymous == AnonymousPolicy::Nowhere {
+        // Silence about a secret or keys that have a fault of their own.
+        if !layers.has_fault(&tokens::SOURCES) {
             let problem = "not every address is a loopback address and there is no token secret: \
-                nobody could be let in. Set token_secret_file, or allow_anonymous_anywhere";
+                nobody could be let in. Set token_secret_file, jwks_file or jwks_url, or \
+                allow_anonymous_anywhere";
             layers.fault(&keys::LISTEN, problem.to_owned());
         }
     }
     let anonymous_role = layers.text(&keys::ANONYMOUS_ROLE, fields::role);
     AdmissionConfig {
-        token_secret,
+        tokens,
+        tickets: TicketConfig {
+            lifetime: duration(layers, &keys::TICKET_LIFETIME_MS),
+            rate: rate(layers, &keys::TICKETS_PER_SECOND, &keys::TICKETS_BURST),
+        },
         anonymous,
         anonymous_role: anonymous_role.unwrap_or(Role::Viewer),
         origins: OriginPolicy::new(layers.list(&keys::ALLOW_ORIGIN, fields::origin)),
     }
-}
-
-fn token_secret(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<TokenSecret> {
-    let parse = |text: &str| TokenSecret::parse(text).map_err(|error| error.to_string());
-    let itself = layers.text(&keys::TOKEN_SECRET, parse);
-    let from_file = layers.text(&keys::TOKEN_SECRET_FILE, |path| {
-        let text = read_file(Path::new(path))
-            .map_err(|error| format!("{path:?} cannot be read: {error}"))?;
-        parse(&text)
-    });
-    if itself.is_some() && from_file.is_some() {
-        let problem = format!(
-            "{} is set too: give one of them",
-            keys::TOKEN_SECRET.variable()
-        );
-        layers.fault(&keys::TOKEN_SECRET_FILE, problem);
-    }
-    from_file.or(itself)
 }
 
 fn websocket(layers: &mut Layers) -> WebSocketConfig {

@@ -157,7 +157,7 @@ fn secrets_come_from_one_place_and_are_never_shown() {
         .file("secret", &format!("{SECRET}\n"));
     let config = from_file.load().unwrap();
     assert_eq!(
-        config.admission.token_secret,
+        config.admission.tokens.secret,
         TokenSecret::parse(SECRET).ok()
     );
     assert_eq!(config.admission.anonymous, AnonymousPolicy::Nowhere);
@@ -270,4 +270,54 @@ fn faults_of_redis_are_told_with_the_others() {
         );
     }
     assert!(!faults.join(" ").contains("hunter2"));
+}
+
+#[test]
+fn keys_of_tokens_are_judged_at_the_start() {
+    let faults = Sources::default()
+        .flag(&keys::JWKS_FILE, "jwks.json")
+        .file("jwks.json", "{\"keys\":[]}")
+        .flag(&keys::JWKS_CA_FILE, "ca.pem")
+        .flag(&keys::TOKEN_LEEWAY_MS, "600000")
+        .flag(&keys::ADMIN, "nowhere")
+        .faults();
+    for start in [
+        "jwks_file (flag --jwks-file): \"jwks.json\": it has no key",
+        "jwks_ca_file (flag --jwks-ca-file): is of use only with jwks_url",
+        "token_leeway_ms (flag --token-leeway-ms): \"600000\" is no whole number",
+        "admin (flag",
+    ] {
+        let is_told = faults.iter().any(|fault| fault.starts_with(start));
+        assert!(is_told, "{start} in {faults:#?}");
+    }
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+
+    let faults = Sources::default()
+        .flag(
+            &keys::JWKS_URL,
+            "http://alice:hunter2@login.example.org/jwks",
+        )
+        .faults();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(!faults.join(" ").contains("hunter2"));
+
+    let url = "https://login.example.org/jwks";
+    let faults = Sources::default()
+        .flag(&keys::JWKS_URL, url)
+        .flag(&keys::JWKS_FILE, "absent.json")
+        .faults();
+    assert!(faults[0].contains("cannot be read"), "{faults:#?}");
+
+    let config = Sources::default()
+        .flag(&keys::JWKS_URL, url)
+        .flag(&keys::LISTEN, "0.0.0.0:8080")
+        .config("token_issuer = ['a', 'b']\ntoken_audience = 'c'")
+        .load()
+        .unwrap();
+    // Whoever has keys takes no strangers, also on loopback.
+    assert_eq!(config.admission.anonymous, AnonymousPolicy::Nowhere);
+    let rules = config.admission.tokens.rules;
+    assert_eq!(rules.issuers, ["a", "b"]);
+    assert_eq!(rules.audiences, ["c"]);
+    assert_eq!(rules.leeway_ms, 5_000);
 }

@@ -19,7 +19,7 @@ use inkwire_protocol::{
     websocket::{self, CloseFrame, Decoder, DecoderLimits, Message},
 };
 use inkwire_session::{
-    SessionContext,
+    Presented, SessionContext,
     native::{Framing, NativeSession, farewell},
 };
 use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
@@ -38,8 +38,8 @@ const FAR: Duration = Duration::from_secs(3_600);
 pub struct Agreed {
     pub context: Arc<SessionContext>,
     pub encoding: Encoding,
-    /// The token of the `Authorization` header.
-    pub header_token: Option<String>,
+    /// What came with the handshake.
+    pub presented: Presented,
 }
 
 /// What every WebSocket of this replica shares.
@@ -86,7 +86,7 @@ where
         agreed.encoding,
         Framing::WebSocket,
         outbox.clone(),
-        agreed.header_token,
+        agreed.presented,
         Instant::now(),
     );
     let mut driver = Driver {

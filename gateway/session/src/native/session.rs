@@ -21,7 +21,7 @@ use super::{
     refusal::Refusal,
     requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
 };
-use crate::{Grant, SessionContext};
+use crate::{Grant, Presented, SessionContext};
 
 /// One native session, owned by its connection's task.
 ///
@@ -44,7 +44,7 @@ pub struct NativeSession<W> {
 enum Phase<W> {
     /// No `hello` yet.
     Stranger {
-        header_token: Option<String>,
+        presented: Presented,
     },
     Known {
         requests: Box<Requests<W>>,
@@ -55,13 +55,13 @@ enum Phase<W> {
 }
 
 impl<W: Wire> NativeSession<W> {
-    /// A session that waits for its `hello`. `header_token` is the handshake's, if it had one.
+    /// A session that waits for its `hello`. `presented` came with the handshake.
     pub fn open(
         context: Arc<SessionContext>,
         encoding: Encoding,
         framing: Framing,
         outbox: Arc<Outbox<W>>,
-        header_token: Option<String>,
+        presented: Presented,
         now: Instant,
     ) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl<W: Wire> NativeSession<W> {
                 outbox,
             ),
             conversation: Session::new(context.times, now),
-            phase: Phase::Stranger { header_token },
+            phase: Phase::Stranger { presented },
             commands: Commands::default(),
             ping_at: None,
             dirty: false,
@@ -199,14 +199,12 @@ impl<W: Wire> NativeSession<W> {
     }
 
     fn welcome(&mut self, token: Option<String>, now: Now) {
-        let Phase::Stranger { header_token } = &mut self.phase else {
+        let Phase::Stranger { presented } = &mut self.phase else {
             return;
         };
-        let token = token.or_else(|| header_token.take());
-        let authenticated = self
-            .context
-            .authenticator
-            .authenticate(token.as_deref(), now.wall_ms);
+        let authenticator = &*self.context.authenticator;
+        let authenticated =
+            std::mem::take(presented).grant(token.as_deref(), authenticator, now.wall_ms);
         let grant = match authenticated {
             Ok(grant) => grant,
             Err(error) => return self.close(error.code(), &error.to_string()),

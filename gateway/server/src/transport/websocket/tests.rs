@@ -23,6 +23,7 @@ use crate::{
     admission::{Admission, AnonymousPolicy},
     config::{AdmissionConfig, SessionConfig},
     origin::OriginPolicy,
+    tickets::TicketConfig,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,7 +98,11 @@ impl Served {
             stop: stop.clone(),
         };
         let admission = AdmissionConfig {
-            token_secret: None,
+            tokens: Default::default(),
+            tickets: TicketConfig {
+                lifetime: Duration::from_secs(30),
+                rate: inkwire_session::SessionLimits::default().requests,
+            },
             anonymous: AnonymousPolicy::Anywhere,
             anonymous_role: Role::Writer,
             origins: OriginPolicy::default(),
@@ -107,11 +112,11 @@ impl Served {
             limits: Default::default(),
             times: Default::default(),
         };
-        let admission = Admission::new(&admission, session, &"gw-1".into());
+        let admission = Admission::new(&admission, None, session, &"gw-1".into());
         let agreed = Agreed {
             context: admission.context(peer, &http::HeaderMap::new()).clone(),
             encoding: Encoding::Json,
-            header_token: None,
+            presented: Default::default(),
         };
         tasks.spawn(run(stream, Bytes::new(), agreed, shared));
         let client = WebSocketStream::from_raw_socket(client.unwrap(), Side::Client, None).await;

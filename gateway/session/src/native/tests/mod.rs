@@ -29,7 +29,9 @@ use inkwire_model::{
 use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 
 use super::{Framing, NativeSession, farewell};
-use crate::{AuthenticationError, Authenticator, Grant, Roles, SessionContext, SessionLimits};
+use crate::{
+    AuthenticationError, Authenticator, Grant, Presented, Roles, SessionContext, SessionLimits,
+};
 
 /// Where the wall clock stands at the start of each transcript.
 const START_MS: UnixMillis = 1_000_000;
@@ -171,7 +173,9 @@ impl Transcript {
             encoding,
             Framing::WebSocket,
             Arc::clone(&outbox),
-            header_token.map(str::to_owned),
+            header_token.map_or(Presented::Nothing, |token| {
+                Presented::Token(token.to_owned())
+            }),
             started_at,
         );
         Self {

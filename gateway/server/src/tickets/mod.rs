@@ -1,0 +1,141 @@
+//! One-time tickets: what a client that cannot set headers puts into the address in the place of its
+//! token. A ticket is random, short-lived, good for one handshake, and bound to the page that asked.
+
+mod content;
+mod credential;
+mod rates;
+mod routes;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use inkwire_bus::{Redemption, TicketHash, Tickets, Unavailable};
+use inkwire_model::UnixMillis;
+use inkwire_session::{Grant, Rate};
+use sha2::{Digest as _, Sha256};
+
+pub use credential::Credential;
+pub use routes::routes;
+
+use content::Content;
+use rates::SubjectRates;
+
+/// Random bytes of a ticket.
+const TICKET_BYTES: usize = 32;
+
+/// How long after its first use the same client may show a ticket again: proxies send a GET twice.
+const REPEAT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How tickets are handed out.
+#[derive(Debug, Clone, Copy)]
+pub struct TicketConfig {
+    pub lifetime: Duration,
+    /// Of one subject.
+    pub rate: Rate,
+}
+
+/// Hands tickets out and takes them back, on whatever replica they were handed out.
+pub struct OneTimeTickets {
+    kept: Arc<dyn Tickets>,
+    lifetime: Duration,
+    rates: SubjectRates,
+}
+
+/// A ticket, and how long it is valid.
+pub struct Issued {
+    pub ticket: String,
+    pub expires_in: Duration,
+}
+
+/// Why there is no ticket, or none that counts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// Unknown, over, redeemed before, or for another origin: who guesses learns nothing.
+    #[error(
+        "This ticket is unknown, over, or was used before; ask for a new one for each connection."
+    )]
+    Refused,
+    #[error("Too many tickets for this subject; wait and ask again.")]
+    Throttled { after: Duration },
+    #[error("Tickets cannot be kept or looked up now; try again in a moment.")]
+    Unavailable,
+}
+
+impl From<Unavailable> for TicketError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl OneTimeTickets {
+    pub fn new(kept: Arc<dyn Tickets>, config: TicketConfig) -> Self {
+        Self {
+            kept,
+            lifetime: config.lifetime,
+            rates: SubjectRates::new(config.rate),
+        }
+    }
+
+    /// A ticket that is worth `grant`, for a page of `origin`, or for a client that is no page.
+    pub async fn issue(
+        &self,
+        grant: &Grant,
+        origin: Option<&str>,
+        now_ms: UnixMillis,
+    ) -> Result<Issued, TicketError> {
+        self.rates
+            .take(&grant.subject)
+            .map_err(|after| TicketError::Throttled { after })?;
+        let left_ms = grant
+            .expires_at_ms
+            .map_or(u64::MAX, |at| at.saturating_sub(now_ms));
+        let expires_in = self.lifetime.min(Duration::from_millis(left_ms));
+        let secret: [u8; TICKET_BYTES] = rand::random();
+        let content = Content::of(grant, origin).pack();
+        self.kept.keep(hash(&secret), content, expires_in).await?;
+        Ok(Issued {
+            ticket: URL_SAFE_NO_PAD.encode(secret),
+            expires_in,
+        })
+    }
+
+    /// What a ticket is worth to a client at `peer`, whose page is of `origin`.
+    pub async fn redeem(
+        &self,
+        ticket: &str,
+        origin: Option<&str>,
+        peer: IpAddr,
+    ) -> Result<Grant, TicketError> {
+        let secret: [u8; TICKET_BYTES] = URL_SAFE_NO_PAD
+            .decode(ticket)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(TicketError::Refused)?;
+        let redemption = Redemption {
+            ticket: hash(&secret),
+            redeemer: redeemer(origin, peer),
+            repeat_within: REPEAT_WITHIN,
+        };
+        let content = self.kept.redeem(redemption).await?;
+        let content = content.ok_or(TicketError::Refused)?;
+        let content = Content::unpack(&content).ok_or_else(|| {
+            tracing::error!("what is kept under a ticket was not understood");
+            TicketError::Refused
+        })?;
+        // One that was shown with another origin has leaked; it is spent.
+        content.grant_for(origin).ok_or(TicketError::Refused)
+    }
+}
+
+/// What is kept instead of the ticket.
+fn hash(secret: &[u8]) -> TicketHash {
+    TicketHash(Sha256::digest(secret).into())
+}
+
+fn redeemer(origin: Option<&str>, peer: IpAddr) -> [u8; 32] {
+    let who = format!("{}\n{}", peer.to_canonical(), origin.unwrap_or_default());
+    Sha256::digest(who).into()
+}
+
+#[cfg(test)]
+mod tests;

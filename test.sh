@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 export PATH=$PATH:$HOME/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
 cargo_deny_version=0.20.2
+cargo_fuzz_version=0.13.2
+target_folder=${CARGO_TARGET_DIR:-$PWD/target}
 results=$(mktemp)
 headings=()
 began=$SECONDS
@@ -50,10 +52,12 @@ node_is_recent() {
 install_programs() {
     local missing=() pair
     for pair in redis-server:redis-server redis-cli:redis-tools nginx:nginx haproxy:haproxy \
-        chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential; do
+        chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential \
+        buildah:buildah curl:curl; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     node_is_recent || missing+=(nodejs npm)
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
     if [ ${#missing[@]} = 0 ]; then
         echo "everything is there"
         return
@@ -77,6 +81,13 @@ install_cargo_deny() {
         # Unoptimized it builds in a third of the time, and it reads a few files.
         cargo install cargo-deny --locked --version "$cargo_deny_version" --debug --quiet \
             --target-dir "${CARGO_TARGET_DIR:-target}/cargo-deny"
+    fi
+}
+
+install_cargo_fuzz() {
+    if [ "$(cargo fuzz --version 2>/dev/null)" != "cargo-fuzz $cargo_fuzz_version" ]; then
+        cargo install cargo-fuzz --locked --version "$cargo_fuzz_version" --debug --quiet \
+            --target-dir "$target_folder/cargo-fuzz"
     fi
 }
 
@@ -123,6 +134,16 @@ tests cargo test -p inkwire-tests --test conformance --locked -- --show-output
 
 step "The demo page in Chromium"
 tests cargo test -p inkwire-tests --test browser --locked
+
+step "Manifests"
+tests/k8s/check "$target_folder/manifests"
+
+step "Image: the final stage, built and started"
+tests/image/check
+
+step "Fuzzing: a short run of each decoder"
+install_cargo_fuzz
+tests/fuzz/run 50000
 
 step "Licences, sources and banned crates"
 install_cargo_deny

@@ -13,6 +13,8 @@ mod config;
 mod connection;
 mod fitness;
 mod functions;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gather;
 mod keys;
 mod link;

@@ -1,0 +1,204 @@
+//! Writes the corpus that fuzzing starts from: the examples of docs/protocol.md in both encodings,
+//! and conversations, frames, handshakes and records made of them.
+//!
+//! usage, in this folder: cargo run --example seeds ../../docs/protocol.md corpus
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use inkwire_fuzz::messages::joined;
+use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
+
+struct Corpus(PathBuf);
+
+impl Corpus {
+    fn put(&self, target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.0.join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), bytes)
+    }
+}
+
+fn main() -> io::Result<()> {
+    let mut arguments = env::args().skip(1);
+    let (Some(page), Some(folder)) = (arguments.next(), arguments.next()) else {
+        return Err(io::Error::other("usage: seeds PROTOCOL_PAGE CORPUS_FOLDER"));
+    };
+    let corpus = Corpus(folder.into());
+    let examples = examples(&fs::read_to_string(Path::new(&page))?);
+    let mut from_client = Vec::new();
+    let mut from_gateway = Vec::new();
+    for (n, json) in examples.iter().enumerate() {
+        if let Ok(packet) = Encoding::Json.decode_client(json.as_bytes()) {
+            from_client.push((n, packet));
+        }
+        if let Ok(packet) = Encoding::Json.decode_server(json.as_bytes()) {
+            from_gateway.push((n, packet));
+        }
+    }
+    packets(&corpus, &from_client, &from_gateway)?;
+    conversations(&corpus, &from_client, &from_gateway)?;
+    frames(&corpus, &from_client)?;
+    handshakes(&corpus)?;
+    names(&corpus)?;
+    records(&corpus, &from_gateway)
+}
+
+/// The blocks of the page that are packets.
+fn examples(page: &str) -> Vec<String> {
+    let mut lines = page.lines();
+    let mut examples = Vec::new();
+    while let Some(line) = lines.next() {
+        if line == "```json packet" {
+            let block = lines.by_ref().take_while(|line| *line != "```");
+            examples.push(block.map(str::trim).collect());
+        }
+    }
+    examples
+}
+
+type Numbered<T> = [(usize, T)];
+
+fn packets(
+    corpus: &Corpus,
+    from_client: &Numbered<ClientPacket>,
+    from_gateway: &Numbered<ServerPacket>,
+) -> io::Result<()> {
+    let targets = [(Encoding::Json, "json"), (Encoding::MessagePack, "msgpack")];
+    for (encoding, name) in targets {
+        for (n, packet) in from_client {
+            let bytes = encoding.encode_client(packet);
+            corpus.put(&format!("native_{name}"), &format!("{n:02}"), &bytes)?;
+        }
+        for (n, packet) in from_gateway {
+            let bytes = encoding.encode_server(packet);
+            corpus.put(
+                &format!("native_{name}_of_server"),
+                &format!("{n:02}"),
+                &bytes,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// All packets of the page one after another, with 10 ms between them.
+fn conversations(
+    corpus: &Corpus,
+    from_client: &Numbered<ClientPacket>,
+    from_gateway: &Numbered<ServerPacket>,
+) -> io::Result<()> {
+    let timed = |bytes: Bytes| [&[1], &*bytes].concat();
+    for (choice, encoding) in Encoding::ALL.into_iter().enumerate() {
+        let all: Vec<_> = from_client
+            .iter()
+            .map(|(_, packet)| timed(encoding.encode_client(packet)))
+            .collect();
+        let choice = u8::try_from(choice).unwrap_or(0);
+        let input = [&[choice], &*joined(&all)].concat();
+        corpus.put("native_session", &format!("all-{choice}"), &input)?;
+        for pair in all.windows(3).step_by(2) {
+            let input = [&[choice], &*joined(&[&all[..1], pair].concat())].concat();
+            let name = format!("part-{choice}-{:02}", pair[0].len() % 100);
+            corpus.put("native_session", &name, &input)?;
+        }
+    }
+    let all: Vec<_> = from_gateway
+        .iter()
+        .map(|(_, packet)| timed(Encoding::Json.encode_server(packet)))
+        .collect();
+    corpus.put("client_session", "all", &joined(&all))
+}
+
+/// A client's frames: each packet masked, one in fragments, and every control frame.
+fn frames(corpus: &Corpus, from_client: &Numbered<ClientPacket>) -> io::Result<()> {
+    let mut all = vec![0];
+    for (n, packet) in from_client {
+        let text = Encoding::Json.encode_client(packet);
+        let frame = frame(0x81, &text);
+        all.extend_from_slice(&frame);
+        corpus.put(
+            "websocket_frames",
+            &format!("{n:02}"),
+            &[&[7], &*frame].concat(),
+        )?;
+    }
+    corpus.put("websocket_frames", "all", &all)?;
+    let fragments = [
+        frame(0x01, "h\u{e9}llo ".as_bytes()),
+        frame(0x89, b"ping"),
+        frame(0x00, "\u{1f600}".as_bytes()),
+        frame(0x80, b"!"),
+        frame(0x8a, b""),
+        frame(0x82, &[0; 300]),
+        frame(0x88, b"\x03\xe8bye"),
+    ];
+    corpus.put(
+        "websocket_frames",
+        "fragments",
+        &[&[2], &*fragments.concat()].concat(),
+    )
+}
+
+fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0x12, 0x34, 0x56, 0x78];
+    let mut frame = vec![head];
+    match u8::try_from(payload.len()) {
+        Ok(length) if length < 126 => frame.push(0x80 | length),
+        _ => {
+            frame.push(0x80 | 126);
+            let length = u16::try_from(payload.len()).expect("an example is small");
+            frame.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&mask);
+    frame.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    frame
+}
+
+fn handshakes(corpus: &Corpus) -> io::Result<()> {
+    let good = "GET\nConnection: keep-alive, Upgrade\nUpgrade: websocket\n\
+        Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\
+        Sec-WebSocket-Protocol: x, inkwire.v1.msgpack, inkwire.v1.json";
+    corpus.put("websocket_handshake", "good", good.as_bytes())?;
+    let old = good.replace("13", "8");
+    corpus.put("websocket_handshake", "old-version", old.as_bytes())
+}
+
+fn names(corpus: &Corpus) -> io::Result<()> {
+    let names = [
+        "essay-42",
+        "a/b/c.d~e:f",
+        "41-0123456789abcdef",
+        "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
+        "access:alice",
+        "text/plain; charset=utf-8",
+        "comment.create",
+        "writer",
+    ];
+    for (n, name) in names.iter().enumerate() {
+        corpus.put("names", &format!("{n:02}"), name.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What stands in Redis for the entries and signals of the page.
+fn records(corpus: &Corpus, from_gateway: &Numbered<ServerPacket>) -> io::Result<()> {
+    for (n, packet) in from_gateway {
+        let bytes = match packet {
+            ServerPacket::Entry { entry, .. } => inkwire_bus_redis::fuzzing::record_of(entry),
+            ServerPacket::Signal { signal, .. } => inkwire_bus_redis::fuzzing::message_of(signal),
+            _ => continue,
+        };
+        corpus.put("redis_record", &format!("{n:02}"), &bytes)?;
+    }
+    Ok(())
+}

@@ -132,6 +132,9 @@ tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"
 tests cargo test -p inkwire-tests --test conformance --locked -- --show-output
 
+step "Faults in the middle of writing: replicas, HAProxy, links, Redis"
+tests cargo test -p inkwire-tests --test faults --locked
+
 step "The demo page in Chromium"
 tests cargo test -p inkwire-tests --test browser --locked
 
@@ -153,6 +156,7 @@ step "Summary"
 unset 'headings[-1]'
 printf '%s\n' "${headings[@]}"
 echo "$((SECONDS - began)) s in all"
+cat "${CARGO_TARGET_DIR:-target}/tmp/faults.md"
 if compgen -G "../shared/traces/*.json.gz" >/dev/null; then
     echo "Real editing traces were replayed: $(cd ../shared/traces && echo *.json.gz)"
 else

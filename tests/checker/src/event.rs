@@ -101,6 +101,11 @@ pub enum Event {
         reader: Name,
         position: Position,
     },
+    /// The reader's client library found a fault that it did not pass on, like an entry that came twice.
+    Complained {
+        reader: Name,
+        complaint: Name,
+    },
     /// The text that the reader made of its view at the end, or whatever names it.
     Text {
         reader: Name,

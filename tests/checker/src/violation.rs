@@ -122,6 +122,8 @@ pub enum Violation {
         last: u64,
         head: Position,
     },
+    #[error("{reader}: its client library says: {complaint}")]
+    Complaint { reader: Name, complaint: Name },
     #[error("{reader}: its text is not that of {other}")]
     TextDiffers { reader: Name, other: Name },
 }

@@ -176,6 +176,15 @@ impl Gateway {
         self.process.kill()
     }
 
+    /// SIGSTOP: it holds its connections and does nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.freeze()
+    }
+
+    pub fn thaw(&self) -> Result<()> {
+        self.process.thaw()
+    }
+
     /// SIGTERM, and waits for the end.
     pub fn stop(&mut self) -> Result<Exit> {
         self.process.stop()

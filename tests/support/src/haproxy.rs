@@ -1,6 +1,7 @@
 //! HAProxy with the configuration of `deploy/`.
 
 use anyhow::Result;
+use rustix::process::Signal;
 
 use crate::{
     checkout,
@@ -9,7 +10,7 @@ use crate::{
     port::Port,
     process::{End, Launch, Process},
     program,
-    wait::START_TIMEOUT,
+    wait::{START_TIMEOUT, wait_until},
 };
 
 /// HAProxy in front of some replicas.
@@ -23,6 +24,15 @@ pub struct Haproxy {
 impl Haproxy {
     /// Starts it and waits until it passes requests on to a replica that is up.
     pub fn start(replicas: &[Gateway]) -> Result<Self> {
+        Self::start_as(replicas, "-db", End::Kill)
+    }
+
+    /// The same as a master and its worker, as `systemctl reload` needs it: see [`Self::reload`].
+    pub fn start_reloadable(replicas: &[Gateway]) -> Result<Self> {
+        Self::start_as(replicas, "-W", End::Terminate)
+    }
+
+    fn start_as(replicas: &[Gateway], mode: &str, end: End) -> Result<Self> {
         let listen = Port::reserve()?;
         let health = Port::reserve()?;
         let mut process = Process::prepare("haproxy", |_| {
@@ -42,24 +52,53 @@ impl Haproxy {
             Ok(Launch {
                 program: program("haproxy")?,
                 args: vec![
-                    "-db".to_owned(),
+                    mode.to_owned(),
                     "-f".to_owned(),
                     configuration.display().to_string(),
                 ],
                 env,
-                end: End::Kill,
+                end,
             })
         })?;
         process.start()?;
-        let health_address = health.address();
-        process.wait_ready("a replica that is up", START_TIMEOUT, || {
-            http_request(&health_address, "/", &[]).is_ok_and(|reply| reply.status == 200)
-        })?;
-        Ok(Self {
+        let mut haproxy = Self {
             listen,
             health,
             process,
-        })
+        };
+        haproxy.wait_healthy()?;
+        Ok(haproxy)
+    }
+
+    fn wait_healthy(&mut self) -> Result<()> {
+        let health = self.health.address();
+        let is_healthy = || http_request(&health, "/", &[]).is_ok_and(|reply| reply.status == 200);
+        self.process
+            .wait_ready("a replica that is up", START_TIMEOUT, is_healthy)
+    }
+
+    /// SIGKILL: every connection through it ends.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again on the same ports, and waits until it passes requests on.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process.start()?;
+        self.wait_healthy()
+    }
+
+    /// Another worker takes over; the former one keeps its connections until they end.
+    pub fn reload(&mut self) -> Result<()> {
+        // The master says so for each worker.
+        let workers = |log: String| log.matches("forked").count();
+        let before = workers(self.process.log());
+        self.process.signal(Signal::USR2)?;
+        let process = &self.process;
+        wait_until("another worker", START_TIMEOUT, || {
+            workers(process.log()) > before
+        })?;
+        self.wait_healthy()
     }
 
     /// `ws://127.0.0.1:<port>/ws`

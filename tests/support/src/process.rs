@@ -216,7 +216,7 @@ impl Process {
         )
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self
             .pid()
             .and_then(|pid| Pid::from_raw(pid.try_into().ok()?))

@@ -86,6 +86,12 @@ pub fn check(recording: &Recording) -> Verdict {
                 let found = &mut verdict.violations;
                 read(&mut readers, reader).live(*position, found);
             }
+            Event::Complained { reader, complaint } => {
+                verdict.violations.push(Violation::Complaint {
+                    reader: reader.clone(),
+                    complaint: complaint.clone(),
+                });
+            }
             Event::Text { reader, text } => read(&mut readers, reader).has_text(text),
             Event::Stopped { reader } => read(&mut readers, reader).stopped(),
         }

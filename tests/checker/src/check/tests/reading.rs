@@ -213,3 +213,18 @@ fn a_text_that_differs_is_named() {
         other: "log".into(),
     }]);
 }
+
+#[test]
+fn what_a_client_library_complains_of_is_named() {
+    let chain = Chain::of(1, &["a"]);
+    let mut stage = stage(&chain);
+    let (reader, complaint) = (|| B.into(), || "1 entry came again".into());
+    stage.0.push(crate::Event::Complained {
+        reader: reader(),
+        complaint: complaint(),
+    });
+    stage.assert_found(&[Violation::Complaint {
+        reader: reader(),
+        complaint: complaint(),
+    }]);
+}

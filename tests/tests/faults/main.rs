@@ -1,0 +1,22 @@
+//! Faults of real processes, in the middle of real writing: nothing is lost or repeated, everybody has
+//! one text, and the time it took is told.
+//!
+//! Each test is one fault. Its row of the table is printed, and stands with all others in
+//! `target/tmp/faults.md`. `INKWIRE_FAULTS=full` plays whole histories and waits as long as clients
+//! and replicas wait by default; without it each fault takes some seconds.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "here a panic is a test that fails"
+)]
+
+mod cast;
+mod links;
+mod load_balancer;
+mod play;
+mod reader;
+mod replica;
+mod row;
+mod scene;
+mod writer;

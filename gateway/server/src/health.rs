@@ -22,7 +22,8 @@ pub enum Readiness {
     Ready,
     /// Redis is away: sessions stay, appends wait.
     Degraded,
-    Stopping,
+    /// It is about to stop.
+    Draining,
 }
 
 impl Health {
@@ -40,7 +41,7 @@ impl Health {
 
     pub fn readiness(&self) -> Readiness {
         if self.stopping.load(Ordering::Relaxed) {
-            Readiness::Stopping
+            Readiness::Draining
         } else if self.hub.is_available() {
             self.met.store(true, Ordering::Relaxed);
             Readiness::Ready
@@ -62,7 +63,7 @@ impl Readiness {
             Self::Waiting => "waiting",
             Self::Ready => "ready",
             Self::Degraded => "degraded",
-            Self::Stopping => "stopping",
+            Self::Draining => "draining",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod drain;
 pub mod health;
 pub mod in_flight;
 pub mod listener;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -28,6 +29,7 @@ use crate::{
     listener::Slot,
     page,
     problem::Problem,
+    stop::Stop,
     stream_reset::StreamReset,
     tickets::{self, Credential, OneTimeTickets},
     transport::{
@@ -47,7 +49,11 @@ pub struct Gateway {
     pub places: Arc<Semaphore>,
 }
 
+/// When who is turned away may ask again: here in vain, elsewhere with success.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
 pub fn router(gateway: Gateway) -> Router {
+    let stop = gateway.websocket.stop.clone();
     Router::new()
         .route("/ws", any(upgrade))
         .merge(tickets::routes())
@@ -67,6 +73,20 @@ pub fn router(gateway: Gateway) -> Router {
             )
         })
         .with_state(gateway)
+        .layer(from_fn_with_state(stop, part))
+}
+
+/// While this replica drains, no connection is kept for another request: the next one goes elsewhere.
+async fn part(State(stop): State<Stop>, request: Request, next: Next) -> Response {
+    let version = request.version();
+    let mut response = next.run(request).await;
+    let is_kept =
+        version <= Version::HTTP_11 && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+    if is_kept && stop.is_refusing() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// `/ws`: a native session over a WebSocket.
@@ -112,11 +132,9 @@ fn agree(
     let headers = request.headers();
     let (sub_protocol, mut answer) = shake_hands(request)?;
     gateway.admission.check_origin(headers)?;
-    if gateway.websocket.stop.settling.is_cancelled() {
-        return Err(Problem::of(
-            Code::GoingAway,
-            "This replica stops; connect to another one.",
-        ));
+    if gateway.websocket.stop.is_refusing() {
+        let detail = "This replica drains and takes no new sessions; connect to another one.";
+        return Err(Problem::of(Code::GoingAway, detail).with(header::RETRY_AFTER, RETRY_AFTER_S));
     }
     let agreed = Agreed {
         context: gateway.admission.context(peer, headers).clone(),

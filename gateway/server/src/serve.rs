@@ -4,10 +4,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use inkwire_bus::{Listener, MemoryBus};
 use inkwire_hub::Hub;
+use inkwire_session::DrainCounts;
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -18,6 +19,7 @@ use crate::{
     bus::{BusFault, ReplicaBus},
     config::Config,
     connection::HttpLimits,
+    drain::{Drain, DrainConfig, Pace, Step},
     health::Health,
     in_flight::InFlight,
     listener::Acceptor,
@@ -36,6 +38,12 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// find none: what a session handed over may not be on its way yet.
 const SETTLING_LOOK: Duration = Duration::from_millis(10);
 const SETTLED_LOOKS: u32 = 5;
+
+/// How long what is left after the drain may take to settle and to close.
+const ENDING_MAX: Duration = Duration::from_secs(10);
+
+/// When nothing is due.
+const FAR: Duration = Duration::from_secs(3_600);
 
 /// Why a replica could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +80,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    running.until_end(signals, config.stop_timeout).await
+    running.until_end(signals, config.drain).await
 }
 
 /// What is running.
@@ -220,28 +228,67 @@ impl Running {
     async fn until_end(
         mut self,
         mut signals: StopSignals,
-        stop_timeout: Duration,
+        config: DrainConfig,
     ) -> Result<(), ServeError> {
-        tokio::select! {
-            name = signals.received() => {
-                // Before it is told: who reads the log finds it so.
-                self.health.stop();
-                info!(signal = name, "stopping");
+        let ending_max = config.stop_timeout.min(ENDING_MAX);
+        let mut drain = Drain::new(config);
+        loop {
+            let deadline = drain.next_deadline();
+            tokio::select! {
+                ask = signals.received() => {
+                    drain.asked(ask, Instant::now().into());
+                    // Before it is told: who reads the log finds it so.
+                    self.health.stop();
+                    info!(signal = ask.signal(), "stopping");
+                }
+                () = sleep_until(deadline.map_or_else(|| Instant::now() + FAR, Into::into)) => {
+                    drain.handle_deadline(Instant::now().into());
+                }
+                () = self.sessions.wait(), if drain.is_moving() => drain.all_left(),
+                unfit = self.bus.unfit() => {
+                    self.stop(Duration::ZERO).await;
+                    return Err(BusFault::Unfit(unfit).into());
+                }
+                () = self.hub_failed.cancelled() => {
+                    // Its documents are served by nobody here: their sessions belong on other replicas.
+                    error!("a part of the hub ended by itself; stopping");
+                    self.stop(ending_max).await;
+                    return Err(ServeError::Hub);
+                }
             }
-            unfit = self.bus.unfit() => {
-                self.stop(Duration::ZERO).await;
-                return Err(BusFault::Unfit(unfit).into());
-            }
-            () = self.hub_failed.cancelled() => {
-                // Its documents are served by nobody here: their sessions belong on other replicas.
-                error!("a part of the hub ended by itself; stopping");
-                self.stop(stop_timeout).await;
-                return Err(ServeError::Hub);
+            while let Some(step) = drain.poll_step() {
+                match step {
+                    Step::Unready => self.health.stop(),
+                    Step::Move => drain.moving_until(self.begin_moving(&config)),
+                    Step::End { at_once } => {
+                        self.say_drained();
+                        let within = if at_once { STOP_MIN } else { ending_max };
+                        self.stop(within).await;
+                        info!("stopped");
+                        return Ok(());
+                    }
+                }
             }
         }
-        self.stop(stop_timeout).await;
-        info!("stopped");
-        Ok(())
+    }
+
+    /// Sessions are told to move. Returns when the last of them has had its time.
+    fn begin_moving(&self, config: &DrainConfig) -> std::time::Instant {
+        // From now on that nobody is left is an event.
+        self.sessions.close();
+        let (begin, tally) = (Instant::now().into(), self.stop.tally.clone());
+        let pace = Pace::new(self.sessions.len(), config, begin, tally, &mut rand::rng());
+        let (sessions, over_at) = (pace.sessions(), pace.over_at());
+        info!(sessions, "draining");
+        self.stop.begin_moving(pace);
+        over_at
+    }
+
+    fn say_drained(&self) {
+        let DrainCounts { told, left, cut } = self.stop.tally.counts();
+        if told > 0 {
+            info!(told, left, cut, remaining = self.sessions.len(), "drained");
+        }
     }
 
     /// Ends everything: what was appended is acknowledged, then sessions close, then the hub stops.
@@ -362,7 +409,7 @@ mod tests {
         let running = Running::start(&config, "gw-1".into(), public, admin).unwrap();
         let failed = running.hub_failed.clone();
         let signals = StopSignals::catch().unwrap();
-        let mut life = std::pin::pin!(running.until_end(signals, config.stop_timeout));
+        let mut life = std::pin::pin!(running.until_end(signals, config.drain));
         assert!(timeout(Duration::ZERO, &mut life).await.is_err());
         failed.cancel();
         let end = timeout(PATIENCE, life).await.expect("it ends");

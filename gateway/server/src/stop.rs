@@ -1,18 +1,53 @@
-//! The end of the process, in steps: appends settle, sessions close, the hub stops. A signal asks
-//! for it; each step has a limit.
+//! The end of the process, in steps: sessions move, appends settle, what is left closes, the hub
+//! stops. A signal asks for it; each step has a limit.
 
-use std::io;
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, OnceLock},
+};
 
+use inkwire_session::{DrainTally, Notice};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::drain::{Ask, Pace};
 
 /// How far the stop is, for everything that serves connections.
 #[derive(Clone, Default)]
 pub struct Stop {
+    moving: CancellationToken,
+    pace: Arc<OnceLock<Pace>>,
+    /// What becomes of sessions that are told to move.
+    pub tally: Arc<DrainTally>,
     /// Nothing new is taken in: no connections, no messages.
     pub settling: CancellationToken,
     /// Sessions say goodbye.
     pub closing: CancellationToken,
+}
+
+impl Stop {
+    /// Takes no new sessions from now on, and tells each one at its time.
+    pub fn begin_moving(&self, pace: Pace) {
+        // There is one drain in a life.
+        let _the_first_counts = self.pace.set(pace);
+        self.moving.cancel();
+    }
+
+    /// Whether newcomers are turned away.
+    pub fn is_refusing(&self) -> bool {
+        self.moving.is_cancelled() || self.settling.is_cancelled()
+    }
+
+    /// One session's notice; resolves once there is a drain.
+    pub async fn notice(&self) -> Notice {
+        self.moving.cancelled().await;
+        match self.pace.get() {
+            Some(pace) => pace.next(&mut rand::rng()),
+            // The pace is set before anybody is told.
+            None => pending().await,
+        }
+    }
 }
 
 /// SIGTERM and SIGINT, caught from here on.
@@ -29,11 +64,21 @@ impl StopSignals {
         })
     }
 
-    /// The name of the signal that came.
-    pub async fn received(&mut self) -> &'static str {
+    /// What the next signal asks for.
+    pub async fn received(&mut self) -> Ask {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Ask::Drain,
+            _ = self.interrupt.recv() => Ask::End,
+        }
+    }
+}
+
+impl Ask {
+    /// The signal's name.
+    pub fn signal(self) -> &'static str {
+        match self {
+            Self::Drain => "SIGTERM",
+            Self::End => "SIGINT",
         }
     }
 }

@@ -8,9 +8,11 @@
 
 mod admission;
 mod context;
+mod departure;
 pub mod native;
 mod token_bucket;
 
 pub use admission::{AuthenticationError, Authenticator, Grant, Presented, Roles};
 pub use context::{Rate, SessionContext, SessionLimits};
+pub use departure::{DrainCounts, DrainTally, Notice, PARTING_MAX};
 pub use token_bucket::TokenBucket;

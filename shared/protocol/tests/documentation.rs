@@ -17,7 +17,7 @@ const CLIENT: [&str; 9] = [
     "hello", "auth", "join", "leave", "append", "signal", "revoke", "grant", "ping",
 ];
 
-const SERVER: [&str; 14] = [
+const SERVER: [&str; 15] = [
     "welcome",
     "authenticated",
     "joined",
@@ -31,6 +31,7 @@ const SERVER: [&str; 14] = [
     "ended",
     "access_changed",
     "error",
+    "drain",
     "pong",
 ];
 

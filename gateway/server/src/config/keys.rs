@@ -137,8 +137,16 @@ keys! {
         "A session whose client was silent for so long ends with `heartbeat_timeout`: at least twice `heartbeat_ms`, and 60 s more than it where browsers connect, since they slow the timers of hidden pages.";
     CLOSE_TIMEOUT_MS "close_timeout_ms" number(10, DAY_MS), "2000",
         "How long the replica waits for the other side's close.";
-    STOP_TIMEOUT_MS "stop_timeout_ms" number(0, DAY_MS), "10000",
-        "How long a stop waits for appends on their way and for sessions to end.";
+    STOP_TIMEOUT_MS "stop_timeout_ms" number(0, DAY_MS), "90000",
+        "How long a stop may take, the drain included; then what is left is cut. At least `drain_delay_ms` and `drain_window_ms` together.";
+    DRAIN_DELAY_MS "drain_delay_ms" number(0, DAY_MS), "0",
+        "How long a replica that was told to stop still takes new sessions, while `/readyz` already fails: as long as load balancers need to see that. 0 where something else waits for them, such as a `preStop` of Kubernetes.";
+    DRAIN_WINDOW_MS "drain_window_ms" number(0, DAY_MS), "60000",
+        "How long moving all sessions to other replicas may take. 0 moves none: they are closed. Without `redis` there is no other replica, and it is 0 unless it is set.";
+    DRAIN_AFTER_MS "drain_after_ms" number(0, DAY_MS), "5000",
+        "The most that a session is told to take until it opens its other connection; each is told a random time from half of this up, and has as long again. At most a quarter of the window counts.";
+    DRAIN_SESSIONS_PER_SECOND "drain_sessions_per_second" number(1, 1_000_000), "100",
+        "How many sessions are told to move in a second; more, if the window is too short for that.";
     MESSAGE_BYTES_MAX "message_bytes_max" number(1_024, 67_108_864), "2097152",
         "Largest message of a client, all its fragments together; above, `frame_too_large` and a close.";
     FRAGMENTS_MAX "fragments_max" number(1, 16_777_216), "65536",

@@ -140,6 +140,13 @@ impl Layers {
         self.text(key, parse).unwrap_or_default()
     }
 
+    /// Whether nobody said anything about the key.
+    pub(super) fn is_default(&self, key: &Key) -> bool {
+        self.values
+            .get(key.name)
+            .is_none_or(|value| matches!(value.source, Source::Default))
+    }
+
     pub(super) fn has_fault(&self, keys: &[&Key]) -> bool {
         self.faults
             .iter()

@@ -22,6 +22,7 @@ pub use layers::Given;
 
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
+    drain::DrainConfig,
     origin::OriginPolicy,
     telemetry::LogConfig,
     tickets::TicketConfig,
@@ -45,7 +46,7 @@ pub struct Config {
     /// `None` for the embedded bus.
     pub redis: Option<RedisConfig>,
     pub log: LogConfig,
-    pub stop_timeout: Duration,
+    pub drain: DrainConfig,
 }
 
 /// Where clients connect, and what a connection may cost before it is anything.
@@ -146,7 +147,7 @@ impl Config {
             hub: hub(layers),
             redis: redis::read(layers),
             log: log(layers),
-            stop_timeout: duration(layers, &keys::STOP_TIMEOUT_MS),
+            drain: drain(layers),
         }
     }
 }
@@ -274,6 +275,28 @@ fn hub(layers: &mut Layers) -> HubConfig {
         },
         ..default
     }
+}
+
+fn drain(layers: &mut Layers) -> DrainConfig {
+    let stands_alone = layers.is_default(&keys::REDIS) && layers.is_default(&keys::DRAIN_WINDOW_MS);
+    let window = match stands_alone {
+        // No other replica has its documents: there is nowhere to move to.
+        true => Duration::ZERO,
+        false => duration(layers, &keys::DRAIN_WINDOW_MS),
+    };
+    let config = DrainConfig {
+        delay: duration(layers, &keys::DRAIN_DELAY_MS),
+        window,
+        after: duration(layers, &keys::DRAIN_AFTER_MS),
+        sessions_per_second: layers.number(&keys::DRAIN_SESSIONS_PER_SECOND),
+        stop_timeout: duration(layers, &keys::STOP_TIMEOUT_MS),
+    };
+    if !window.is_zero() && config.stop_timeout < config.delay + window {
+        let problem =
+            "is less than drain_delay_ms and drain_window_ms together: sessions would be cut";
+        layers.fault(&keys::STOP_TIMEOUT_MS, problem.to_owned());
+    }
+    config
 }
 
 fn log(layers: &mut Layers) -> LogConfig {

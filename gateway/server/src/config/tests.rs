@@ -321,3 +321,22 @@ fn keys_of_tokens_are_judged_at_the_start() {
     assert_eq!(rules.audiences, ["c"]);
     assert_eq!(rules.leeway_ms, 5_000);
 }
+
+#[test]
+fn a_drain_needs_somewhere_to_go_and_time() {
+    let window = |sources: Sources| sources.load().unwrap().drain.window;
+    let alone = Sources::default;
+    let shared = || Sources::default().flag(&keys::REDIS, "redis://127.0.0.1:6379");
+    assert_eq!(window(alone()), Duration::ZERO);
+    assert_eq!(window(shared()), Duration::from_secs(60));
+    let asked_for = alone().flag(&keys::DRAIN_WINDOW_MS, "2000");
+    assert_eq!(window(asked_for), Duration::from_secs(2));
+
+    let faults = shared().flag(&keys::STOP_TIMEOUT_MS, "59999").faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains("drain_window_ms"), "{faults:?}");
+    let without = shared()
+        .flag(&keys::STOP_TIMEOUT_MS, "0")
+        .flag(&keys::DRAIN_WINDOW_MS, "0");
+    assert_eq!(window(without), Duration::ZERO);
+}

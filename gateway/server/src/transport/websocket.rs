@@ -19,7 +19,7 @@ use inkwire_protocol::{
     websocket::{self, CloseFrame, Decoder, DecoderLimits, Message},
 };
 use inkwire_session::{
-    Presented, SessionContext,
+    Notice, Presented, SessionContext,
     native::{Framing, NativeSession, farewell},
 };
 use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
@@ -141,6 +141,8 @@ enum Event {
     /// The outbox wants something: a look at it tells what.
     Outbox,
     Deadline,
+    /// The replica drains: when this session is told, and when it ends.
+    Drain(Notice),
     Settle,
     Close,
 }
@@ -151,6 +153,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
         let mut handing = pin!(None);
         let mut armed = self.deadline();
         let mut timer = pin!(sleep_until(armed.into()));
+        let (mut notice, mut is_notified) = (pin!(stop.notice()), false);
         let mut settle = pin!(stop.settling.cancelled());
         let mut close = pin!(stop.closing.cancelled());
         // What came right behind the handshake is not announced by the socket.
@@ -177,6 +180,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
                 taken = poll_some(handing.as_mut()), if is_handing => Event::HandedOver(taken),
                 () = &mut close, if is_serving => Event::Close,
                 () = &mut settle, if self.phase == Phase::Open => Event::Settle,
+                notice = &mut notice, if !is_notified => Event::Drain(notice),
                 () = self.outbox.attention() => Event::Outbox,
                 ready = self.outbox.wire().writable(), if self.outbox.is_blocked() => {
                     Event::Writable(ready)
@@ -206,6 +210,10 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
                     }
                     armed = self.deadline();
                     timer.as_mut().reset(armed.into());
+                }
+                Event::Drain(notice) => {
+                    is_notified = true;
+                    self.session.drain(notice);
                 }
                 Event::Settle => self.phase = Phase::Settling,
                 Event::Close => self.session.close(Code::GoingAway, "this replica stops"),

@@ -8,6 +8,7 @@
 
 mod command_line;
 mod documentation;
+mod drain;
 mod http;
 mod native;
 mod replica;

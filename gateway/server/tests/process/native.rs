@@ -86,6 +86,12 @@ impl Client {
         .await;
     }
 
+    /// Says goodbye, and hears it back.
+    pub(crate) async fn close(mut self) {
+        self.0.close(None).await.expect("it reads");
+        while let Ok(Some(Ok(_))) = timeout(PATIENCE, self.0.next()).await {}
+    }
+
     /// The next of each of these types, in whatever order they come.
     pub(crate) async fn expect_each(&mut self, kinds: &[&str]) -> Vec<Value> {
         let mut heard = Vec::new();

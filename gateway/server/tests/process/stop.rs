@@ -54,7 +54,7 @@ fn readiness_fails_first() {
     replica.wait_for_log("stopping");
     let ready = get(replica.admin, "/readyz");
     assert_eq!(ready.status, 503);
-    assert_eq!(ready.json()["status"], "stopping");
+    assert_eq!(ready.json()["status"], "draining");
     assert_eq!(get(replica.admin, "/livez").status, 200);
     drop(silent);
     assert_eq!(replica.wait_exit().code(), Some(0));

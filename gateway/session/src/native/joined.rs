@@ -51,6 +51,10 @@ impl<W: Wire> Joined<W> {
         self.memberships.remove(document)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Membership<W>> {
+        self.memberships.values()
+    }
+
     /// Removes all.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (DocumentId, Membership<W>)> {
         self.memberships.drain()

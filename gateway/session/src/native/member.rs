@@ -1,10 +1,13 @@
 //! `NativeMember`: the delivering half of one joined document. After its end it delivers nothing.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use inkwire_hub::{Delivery, Priority, SessionId, Subscriber, Wire};
-use inkwire_model::{ClientId, Code, DocumentId, Role, Signal, Subject};
+use inkwire_model::{ClientId, ClientSeq, Code, DocumentId, Role, Signal, Subject};
 use inkwire_protocol::native::ServerPacket;
 
 use super::connection::Connection;
@@ -19,6 +22,47 @@ pub(super) struct NativeMember<W> {
     // membership for one of the new. Hardly ever contended: only the document's task and, for its
     // own packets, the connection's come here.
     standing: Mutex<Standing>,
+    unanswered: Unanswered,
+}
+
+/// What was submitted and not answered yet. Only a session that parts asks, and it can wait for the
+/// next look: so the two halves agree on nothing but the numbers.
+#[derive(Debug, Default)]
+struct Unanswered {
+    submitted: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Unanswered {
+    fn submitted(&self, client_seq: ClientSeq) {
+        self.submitted.store(client_seq, Ordering::Relaxed);
+        if self.answered.load(Ordering::Relaxed) >= client_seq {
+            // Sent again.
+            self.answered
+                .store(client_seq.saturating_sub(1), Ordering::Relaxed);
+        }
+    }
+
+    fn heard(&self, delivery: &Delivery<'_>) {
+        match delivery {
+            Delivery::Ack { client_seq, .. } => {
+                self.answered.store(*client_seq, Ordering::Relaxed);
+            }
+            // What was sent after it is dropped unheard (C2).
+            Delivery::Nack {
+                client_seq: Some(_),
+                ..
+            } => {
+                let submitted = self.submitted.load(Ordering::Relaxed);
+                self.answered.store(submitted, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.answered.load(Ordering::Relaxed) >= self.submitted.load(Ordering::Relaxed)
+    }
 }
 
 /// What the two halves of a session agree on.
@@ -40,7 +84,18 @@ impl<W: Wire> NativeMember<W> {
             subject,
             client,
             standing: Mutex::new(Standing::Joined(role)),
+            unanswered: Unanswered::default(),
         }
+    }
+
+    /// An entry goes to the hub.
+    pub(super) fn submitted(&self, client_seq: ClientSeq) {
+        self.unanswered.submitted(client_seq);
+    }
+
+    /// Whether the hub has answered what was submitted, or will not any more.
+    pub(super) fn is_answered(&self) -> bool {
+        self.unanswered.is_empty() || self.role().is_none()
     }
 
     /// The role; `None` after the end.
@@ -203,7 +258,9 @@ impl<W: Wire> Subscriber for NativeMember<W> {
         if matches!(delivery, Delivery::Ended(_)) {
             *standing = Standing::Ended;
         }
-        self.connection.push(priority, bytes)
+        let dirty = self.connection.push(priority, bytes);
+        self.unanswered.heard(delivery);
+        dirty
     }
 
     fn flush(&self) {

@@ -165,6 +165,13 @@ impl<W: Wire> Requests<W> {
         Ok(membership.member.end(&ServerPacket::Left { document }))
     }
 
+    /// Whether the hub has answered all that was appended, as far as it answers.
+    pub(super) fn is_answered(&self) -> bool {
+        self.joined
+            .iter()
+            .all(|membership| membership.member.is_answered())
+    }
+
     /// Leaves all documents and says nothing more.
     pub(super) fn leave_all(&mut self, commands: &mut Commands) {
         for (document, membership) in self.joined.drain() {
@@ -182,7 +189,7 @@ impl<W: Wire> Requests<W> {
         now: Now,
         commands: &mut Commands,
     ) -> Result<(), Refusal> {
-        let (key, client, role) = self.writer_in(document)?;
+        let (key, client, role) = self.writer_in(document, request.client_seq)?;
         let client_seq = request.client_seq;
         let entry = match self.check(&request, role, now) {
             Ok(()) => Ok(NewEntry {
@@ -209,7 +216,7 @@ impl<W: Wire> Requests<W> {
         why: String,
         commands: &mut Commands,
     ) -> Result<(), Refusal> {
-        let (key, ..) = self.writer_in(document)?;
+        let (key, ..) = self.writer_in(document, client_seq)?;
         let entry = Err(Nack::Invalid { why });
         commands.submit(document, key, Submission { client_seq, entry });
         Ok(())
@@ -279,13 +286,18 @@ impl<W: Wire> Requests<W> {
             .ok_or_else(|| Refusal::plain(Code::NotJoined))
     }
 
-    /// Who writes in `document`, and with which role.
-    fn writer_in(&self, document: &DocumentId) -> Result<(MemberKey, ClientId, Role), Refusal> {
+    /// Who submits the entry `client_seq` in `document`, and with which role.
+    fn writer_in(
+        &self,
+        document: &DocumentId,
+        client_seq: ClientSeq,
+    ) -> Result<(MemberKey, ClientId, Role), Refusal> {
         let (membership, role) = self.find(document)?;
         let client = membership.client.clone().ok_or_else(|| {
             let detail = "this session joined to read; leave, and join with a client to write";
             Refusal::new(Code::NotJoined, detail)
         })?;
+        membership.member.submitted(client_seq);
         Ok((membership.key, client, role))
     }
 

@@ -21,7 +21,10 @@ use super::{
     refusal::Refusal,
     requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
 };
-use crate::{Grant, Presented, SessionContext};
+use crate::{
+    Grant, Notice, Presented, SessionContext,
+    departure::{Act, Departure},
+};
 
 /// One native session, owned by its connection's task.
 ///
@@ -35,6 +38,8 @@ pub struct NativeSession<W> {
     conversation: Session,
     phase: Phase<W>,
     commands: Commands,
+    /// What a draining replica asks of this session; boxed, since hardly any session has it.
+    departure: Option<Box<Departure>>,
     /// When to ask a silent client for a sign of life; `None` if it was asked.
     ping_at: Option<Instant>,
     /// The connection has something to flush, and this half is to do it.
@@ -74,6 +79,7 @@ impl<W: Wire> NativeSession<W> {
             conversation: Session::new(context.times, now),
             phase: Phase::Stranger { presented },
             commands: Commands::default(),
+            departure: None,
             ping_at: None,
             dirty: false,
             context,
@@ -97,7 +103,7 @@ impl<W: Wire> NativeSession<W> {
             wall_ms,
         };
         self.heard(now.instant);
-        if !self.expire(now) {
+        if !self.is_parting() && !self.expire(now) {
             let packet = self.connection.encoding().decode_client(payload);
             self.conversation.receive(packet, now.instant);
             self.follow(now);
@@ -120,7 +126,8 @@ impl<W: Wire> NativeSession<W> {
             Phase::Closed => return None,
         };
         let silence = self.conversation.next_deadline();
-        [silence, expires_at, self.ping_at]
+        let departure = self.departure.as_ref().and_then(|d| d.next_deadline());
+        [silence, expires_at, self.ping_at, departure]
             .into_iter()
             .flatten()
             .min()
@@ -141,6 +148,20 @@ impl<W: Wire> NativeSession<W> {
         }
         self.conversation.handle_deadline(now.instant);
         self.follow(now);
+        self.depart(now);
+    }
+
+    /// The replica drains: this session is told to move, and closed, at the times of `notice` (C15).
+    /// Until then it goes on as before.
+    pub fn drain(&mut self, notice: Notice) {
+        if !self.is_closing() && self.departure.is_none() {
+            self.departure = Some(Box::new(Departure::new(notice)));
+        }
+    }
+
+    /// Whether its time in a drain is over: nothing more is taken, what was appended is answered.
+    pub fn is_parting(&self) -> bool {
+        self.departure.as_ref().is_some_and(|d| d.is_parting())
     }
 
     /// What the hub is to do, in this order. Entries of one document that came one after the other
@@ -169,6 +190,9 @@ impl<W: Wire> NativeSession<W> {
         if let Phase::Known { requests, .. } = &mut self.phase {
             requests.leave_all(&mut self.commands);
         }
+        if let Some(departure) = self.departure.take() {
+            departure.end();
+        }
         self.phase = Phase::Closed;
         self.ping_at = None;
     }
@@ -194,6 +218,25 @@ impl<W: Wire> NativeSession<W> {
                 } => self.refuse_append(document, client_seq, why),
                 Output::Send(packet) => self.say(&packet),
                 Output::Close { code, detail } => self.close(code, &detail),
+            }
+        }
+    }
+
+    /// Does what a drain wants done by now.
+    fn depart(&mut self, now: Now) {
+        while let Some(departure) = &mut self.departure {
+            let is_answered = || match &self.phase {
+                Phase::Known { requests, .. } => requests.is_answered(),
+                Phase::Stranger { .. } | Phase::Closed => true,
+            };
+            match departure.handle_deadline(now.instant, is_answered) {
+                // Who has not said hello has nothing to move: it is turned away like newcomers.
+                Some(Act::Tell { .. }) if matches!(self.phase, Phase::Stranger { .. }) => {
+                    self.close(Code::GoingAway, MOVED);
+                }
+                Some(Act::Tell { after_ms }) => self.say(&ServerPacket::Drain { after_ms }),
+                Some(Act::Close) => self.close(Code::GoingAway, MOVED),
+                None => return,
             }
         }
     }
@@ -367,6 +410,9 @@ impl<W: Wire> NativeSession<W> {
         self.dirty |= self.connection.say(packet);
     }
 }
+
+/// What a session hears that a draining replica closes.
+const MOVED: &str = "this replica stops; connect again and resume";
 
 /// When `grant` ends on the clock that deadlines use.
 fn expiry(grant: &Grant, now: Now) -> Option<Instant> {

@@ -151,6 +151,11 @@ pub enum ServerPacket {
         after_ms: Option<u64>,
         need: Option<Role>,
     },
+    /// This replica is about to stop: move to another connection within `after_ms`. This one goes on
+    /// meanwhile, and for as long again (C15).
+    Drain {
+        after_ms: u64,
+    },
     Pong {
         id: u64,
     },

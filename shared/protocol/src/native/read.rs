@@ -231,6 +231,9 @@ fn server_packet<'a, P: PayloadField<'a>>(
             after_ms: field!(fields.after_ms).number()?,
             need: role(field!(fields.need))?,
         },
+        "drain" => ServerPacket::Drain {
+            after_ms: field!(fields.after_ms).required(|f| f.number())?,
+        },
         "pong" => ServerPacket::Pong {
             id: field!(fields.id).number()?.unwrap_or(0),
         },

@@ -300,6 +300,10 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
                 w.text("need", need.as_str());
             }
         }
+        ServerPacket::Drain { after_ms } => {
+            w.text("type", "drain");
+            w.number("after_ms", *after_ms);
+        }
         ServerPacket::Pong { id } => {
             w.text("type", "pong");
             w.number("id", *id);

@@ -345,6 +345,7 @@ pub(crate) fn server_packet() -> impl Strategy<Value = ServerPacket> {
                     need
                 }
             ),
+        number().prop_map(|after_ms| ServerPacket::Drain { after_ms }),
         number().prop_map(|id| ServerPacket::Pong { id }),
     ]
 }

@@ -5,6 +5,7 @@ mod appends;
 mod credentials;
 mod delivery;
 mod documents;
+mod drain;
 mod hello;
 mod limits;
 mod signals;

@@ -69,6 +69,8 @@ export class Client extends Emitter<ConnectionEvents> {
   readonly #core: ConnectionCore;
   readonly #webSocket: WebSocketConstructor;
   #socket: WebSocketLike | undefined;
+  /** To go over to, while the replica of the present one drains. */
+  #next: WebSocketLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #events: (() => void)[] = [];
   #isDispatching = false;
@@ -152,7 +154,17 @@ export class Client extends Emitter<ConnectionEvents> {
       case 'fetch_token':
         return void this.#fetchToken();
       case 'open':
-        return this.#open();
+        this.#socket = this.#open();
+        return;
+      case 'open_next':
+        this.#next = this.#open();
+        return;
+      case 'send_next':
+        return this.#next?.send(effect.text);
+      case 'drop_next':
+        return this.#dropNext();
+      case 'go_over':
+        return this.#goOver();
       case 'send':
         return this.#socket?.send(effect.text);
       case 'drop':
@@ -170,22 +182,46 @@ export class Client extends Emitter<ConnectionEvents> {
     }
   }
 
-  #open(): void {
+  #open(): WebSocketLike {
     const socket = new this.#webSocket(this.#options.url, [SUB_PROTOCOL]);
-    this.#socket = socket;
-    const ifCurrent = (happen: (now: number) => void): void => {
-      if (this.#socket === socket) this.#run(happen);
+    // A socket that is neither any more is nobody's.
+    const asWhat = (present: (now: number) => void, next: (now: number) => void): void => {
+      if (this.#socket === socket) this.#run(present);
+      else if (this.#next === socket) this.#run(next);
     };
-    socket.onopen = () => ifCurrent((now) => this.#core.linkOpened(now));
-    socket.onmessage = (event: { data: unknown }) =>
-      ifCurrent((now) => this.#core.received(typeof event.data === 'string' ? event.data : '', now));
+    socket.onopen = () => asWhat((now) => this.#core.linkOpened(now), (now) => this.#core.nextOpened(now));
+    socket.onmessage = (event: { data: unknown }) => {
+      const text = typeof event.data === 'string' ? event.data : '';
+      asWhat((now) => this.#core.received(text, now), (now) => this.#core.nextReceived(text, now));
+    };
     socket.onclose = (event: { code: number; reason: unknown }) =>
-      ifCurrent((now) => {
-        this.#socket = undefined;
-        this.#core.linkClosed(event.code, String(event.reason), now);
-      });
+      asWhat(
+        (now) => {
+          this.#socket = undefined;
+          this.#core.linkClosed(event.code, String(event.reason), now);
+        },
+        (now) => {
+          this.#next = undefined;
+          this.#core.nextClosed(now);
+        },
+      );
     // A close always follows; the browser says no more than that there was an error.
     socket.onerror = () => {};
+    return socket;
+  }
+
+  #goOver(): void {
+    const former = this.#socket;
+    this.#socket = this.#next;
+    this.#next = undefined;
+    former?.close(1000);
+  }
+
+  #dropNext(): void {
+    const next = this.#next;
+    this.#next = undefined;
+    if (next?.terminate) next.terminate();
+    else next?.close(4000);
   }
 
   #drop(code: number): void {

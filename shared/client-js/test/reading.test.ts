@@ -198,7 +198,7 @@ test('what is no packet ends the link; a packet of a later version does not', ()
   const rig = new Rig();
   rig.join();
   rig.connect();
-  rig.say({ type: 'drain', after_ms: 100 }, { type: 'pong', id: 77 });
+  rig.say({ type: 'of_tomorrow', after_ms: 100 }, { type: 'pong', id: 77 });
   assert.deepEqual(rig.effects, ['open']);
   for (const text of ['nonsense', '[]', '{"type":"ack","document":"doc","client_seq":-1,"position":"1-0000000000000000"}', '{"type":"joined","document":"doc"}']) {
     const other = new Rig();

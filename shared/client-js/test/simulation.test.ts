@@ -29,6 +29,10 @@ interface Page {
   document: DocumentCore;
   session: Session | undefined;
   isOpening: boolean;
+  /** The link to go over to, and its frames. */
+  next: Session | undefined;
+  isOpeningNext: boolean;
+  uplinkNext: string[];
   /** Frames on their way to the gateway. */
   uplink: string[];
   written: string[];
@@ -53,7 +57,7 @@ class World {
   isFaulty = true;
   saved: Log | undefined;
   clients = 0;
-  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0 };
+  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, crossings: 0 };
 
   constructor(seed: number) {
     this.random = generator(seed);
@@ -77,7 +81,7 @@ class World {
       () => {},
     );
     const page: Page = {
-      name, core, session: undefined, isOpening: false, uplink: [], written: [], maybe: new Set(), view: [], acks: new Set(),
+      name, core, session: undefined, isOpening: false, next: undefined, isOpeningNext: false, uplink: [], uplinkNext: [], written: [], maybe: new Set(), view: [], acks: new Set(),
       document: undefined as unknown as DocumentCore,
     };
     page.document = core.join(
@@ -123,6 +127,10 @@ class World {
       if (effect.do === 'fetch_token') page.core.tokenReady({ token: page.name }, this.now);
       else if (effect.do === 'open') page.isOpening = true;
       else if (effect.do === 'send') page.uplink.push(effect.text);
+      else if (effect.do === 'open_next') page.isOpeningNext = true;
+      else if (effect.do === 'send_next') page.uplinkNext.push(effect.text);
+      else if (effect.do === 'drop_next') this.dropNext(page);
+      else if (effect.do === 'go_over') this.goOver(page);
       else this.drop(page);
     }
   }
@@ -136,6 +144,43 @@ class World {
     page.session = undefined;
     page.isOpening = false;
     page.uplink = [];
+  }
+
+  dropNext(page: Page): void {
+    if (page.next) this.gateway.end(page.next);
+    page.next = undefined;
+    page.isOpeningNext = false;
+    page.uplinkNext = [];
+  }
+
+  /** What is still on its way on the former link may be read by its gateway; nobody reads the answers. */
+  goOver(page: Page): void {
+    this.counts.crossings += 1;
+    if (page.session) this.zombies.push({ session: page.session, frames: page.uplink, until: this.now + 10_900 });
+    page.session = page.next;
+    page.uplink = page.uplinkNext;
+    page.next = undefined;
+    page.uplinkNext = [];
+  }
+
+  /** One thing happens to the link that is to follow. */
+  stepNext(page: Page): void {
+    const k = this.random();
+    if (page.isOpeningNext) {
+      page.isOpeningNext = false;
+      if (k < 0.3 && this.isFaulty) return page.core.nextClosed(this.now);
+      page.next = this.gateway.open();
+      page.core.nextOpened(this.now);
+    } else if (page.next && k < 0.4) {
+      const frame = page.uplinkNext.shift();
+      if (frame !== undefined) page.next.receive(frame);
+    } else if (page.next && (k < 0.95 || !this.isFaulty)) {
+      const text = page.next.out.shift();
+      if (text !== undefined) page.core.nextReceived(text, this.now);
+    } else if (page.next) {
+      this.dropNext(page);
+      page.core.nextClosed(this.now);
+    }
   }
 
   step(): void {
@@ -157,6 +202,8 @@ class World {
     } else if (k < 0.55) {
       const frame = page.session && page.uplink.shift();
       if (frame !== undefined) page.session?.receive(frame);
+    } else if (k < 0.62) {
+      this.stepNext(page);
     } else if (k < 0.85) {
       const text = page.session?.out.shift();
       if (text !== undefined) page.core.received(text, this.now);
@@ -178,7 +225,12 @@ class World {
 
   fault(page: Page): void {
     const f = this.random();
-    if (f < 0.4) {
+    if (f < 0.25) {
+      // A drain, of a session that stays a while.
+      if (!page.session) return;
+      this.counts.drains += 1;
+      page.session.say({ type: 'drain', after_ms: 40 });
+    } else if (f < 0.4) {
       this.counts.cuts += 1;
       this.drop(page);
       page.core.linkClosed(1006, '', this.now);
@@ -244,7 +296,7 @@ test(`${SCHEDULES} random schedules lose, repeat and block nothing`, () => {
     for (const [name, count] of Object.entries(world.counts)) total[name] = (total[name] ?? 0) + count;
   }
   // The faults did happen: a schedule without them would prove nothing.
-  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten']) {
+  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten', 'drains', 'crossings']) {
     assert.ok((total[name] ?? 0) > 0, `${name} never happened: ${JSON.stringify(total)}`);
   }
 });

@@ -8,6 +8,7 @@
 
 import { Backoff } from './backoff.js';
 import { DocumentCore, earliest, isDue, LANDING_MS_DEFAULT, type DocumentOptions, type EmitDocument, type Link } from './document.js';
+import { Moving } from './moving.js';
 import type { ConnectionEvents, ConnectionPhase, ConnectionState } from './events.js';
 import * as packets from './packets.js';
 import { PacketFault, parsePacket, type ServerPacket } from './packets.js';
@@ -51,6 +52,12 @@ export type Effect =
   | { readonly do: 'fetch_token' }
   | { readonly do: 'open' }
   | { readonly do: 'send'; readonly text: string }
+  /** Open another link beside the present one, to go over to. */
+  | { readonly do: 'open_next' }
+  | { readonly do: 'send_next'; readonly text: string }
+  | { readonly do: 'drop_next' }
+  /** From here on the next link is the present one; the former is to be closed. */
+  | { readonly do: 'go_over' }
   /** Drop the link; nothing more is heard of it. */
   | { readonly do: 'drop'; readonly code: number };
 
@@ -71,6 +78,8 @@ export class ConnectionCore {
   /** Documents that were left on this link, until `left`: what is heard of them is not for the next join. */
   readonly #leaving = new Map<string, { readonly deadline: number }>();
   #effects: Effect[] = [];
+  /** The next link, while the replica of the present one drains. */
+  #moving: Moving | undefined;
   #phase: Phase = 'idle';
   #linkNumber = 0;
   #token: string | undefined;
@@ -135,6 +144,7 @@ export class ConnectionCore {
 
   join(id: string, options: DocumentOptions, emit: EmitDocument, now: number): DocumentCore {
     if (this.#documents.has(id)) throw new Error(`the document ${id} is joined already`);
+    this.#beginMoveAgain(now);
     const document = new DocumentCore(id, options, emit, {
       random: this.#options.random, client: this.#options.drawClient, wallClock: this.#options.wallClock,
     });
@@ -146,6 +156,7 @@ export class ConnectionCore {
 
   leave(document: DocumentCore, now: number): void {
     if (this.#documents.get(document.id) !== document) return;
+    this.#beginMoveAgain(now);
     this.#documents.delete(document.id);
     if (document.close()) this.#leaving.set(document.id, { deadline: now + LEAVE_TIMEOUT_MS });
   }
@@ -184,7 +195,14 @@ export class ConnectionCore {
     const renewIn = Math.max(life - RENEW_BEFORE_MS, life * 0.8, 1_000);
     this.#renewAt = this.#options.canRenewTokens && Number.isFinite(renewIn) ? now + renewIn : undefined;
     if (this.#phase === 'token') this.#open(now);
-    else if (this.#isRenewing && this.#phase === 'connected') this.#send(packets.auth(token.token));
+    else if (this.#moving?.stage === 'token') {
+      this.#openNext(now);
+      // It is the present session's too, should the next one come to nothing.
+      this.#send(packets.auth(token.token));
+    } else if (this.#isRenewing && this.#phase === 'connected') {
+      this.#send(packets.auth(token.token));
+      if (this.#moving?.stage === 'arriving') this.#sendNext(packets.auth(token.token));
+    }
     this.#isRenewing = false;
   }
 
@@ -192,6 +210,7 @@ export class ConnectionCore {
     this.#emit('error', { code: 'token_unavailable', detail: why });
     if (this.#phase === 'token') this.#loseLink('token_unavailable', now);
     else if (this.#isRenewing) this.#renewAt = now + RETRY_MAX_MS;
+    if (this.#moving?.stage === 'token') this.#moving.postpone(now);
     this.#isRenewing = false;
   }
 
@@ -224,6 +243,8 @@ export class ConnectionCore {
       case 'authenticated':
         this.#refusals = 0;
         return;
+      case 'drain':
+        return this.#toldToMove(packet.afterMs, now);
       case 'unknown':
         return;
       case 'error':
@@ -234,10 +255,46 @@ export class ConnectionCore {
           if (isRefusal && this.#phase === 'connected' && this.#options.canRenewTokens) this.#renewAt = now + RENEW_AGAIN_MS;
           return this.#emit('error', { code: packet.code, detail: packet.detail });
         }
-        return this.#heard(packet, packet.document, now);
+        break;
       default:
-        return this.#heard(packet, packet.document, now);
     }
+    if (packet.document !== undefined) this.#heard(packet, packet.document, now);
+    if (this.#moving) this.#moveOn(now);
+  }
+
+  // --- the next link
+
+  nextOpened(now: number): void {
+    if (this.#moving?.stage !== 'opening') return;
+    this.#moving.enter('greeting', now);
+    this.#sendNext(packets.hello(this.#token));
+  }
+
+  /** It could not be opened, or is gone. */
+  nextClosed(now: number): void {
+    if (this.#moving?.hasLink) this.#postponeMove(now);
+  }
+
+  nextReceived(text: string, now: number): void {
+    const moving = this.#moving;
+    if (!moving) return;
+    let packet: ServerPacket;
+    try {
+      packet = parsePacket(text);
+    } catch (error) {
+      if (!(error instanceof PacketFault)) throw error;
+      return this.#dropNext(now);
+    }
+    if (packet.type === 'welcome') {
+      if (moving.stage !== 'greeting') return;
+      moving.arrive(packet, now);
+      return this.#moveOn(now);
+    }
+    if (packet.type === 'error' && packet.document === undefined) return this.#dropNext(now);
+    if (moving.stage !== 'arriving' || !('document' in packet) || packet.document === undefined) return;
+    const fault = moving.arrivals.get(packet.document)?.take(packet);
+    if (fault === undefined) this.#moveOn(now);
+    else this.#dropNext(now);
   }
 
   /** A packet of a document. */
@@ -252,7 +309,7 @@ export class ConnectionCore {
   }
 
   nextDeadline(): number | undefined {
-    const moments = [this.#openDeadline, this.#retryAt];
+    const moments = [this.#openDeadline, this.#retryAt, this.#moving?.deadline, this.#moving?.settleAt];
     if (this.#phase === 'connected') {
       moments.push(this.#pingAt, this.#pinged && this.#pinged.at + PONG_TIMEOUT_MS, this.#isRenewing ? undefined : this.#renewAt);
     }
@@ -276,6 +333,7 @@ export class ConnectionCore {
       if (deadline <= now) return this.#distrust(`${document}: the leave was not answered`, now);
     }
     for (const document of [...this.#documents.values()]) document.tick(now);
+    this.#tickMove(now);
   }
 
   // --- inside
@@ -297,10 +355,102 @@ export class ConnectionCore {
     this.#tell();
   }
 
+  #toldToMove(afterMs: number, now: number): void {
+    if (this.#phase !== 'connected' || this.#moving) return;
+    this.#moving = new Moving(this.#options.random, now + this.#options.random() * afterMs);
+  }
+
+  #tickMove(now: number): void {
+    const moving = this.#moving;
+    if (!moving) return;
+    if (isDue(moving.settleAt, now)) {
+      moving.settleAt = undefined;
+      this.#moveOn(now);
+    }
+    if (!isDue(moving.deadline, now)) return;
+    if (moving.stage !== 'waiting') return this.#dropNext(now);
+    if (!this.#options.hasTokens || (this.#token !== undefined && !this.#options.canRenewTokens)) return this.#openNext(now);
+    moving.enter('token', now);
+    if (!this.#isRenewing) this.#effects.push({ do: 'fetch_token' });
+  }
+
+  #openNext(now: number): void {
+    this.#moving?.enter('opening', now);
+    this.#effects.push({ do: 'open_next' });
+  }
+
+  /** Joins on the next link what can be joined there, and goes over once all of it stands. */
+  #moveOn(now: number): void {
+    const moving = this.#moving;
+    if (moving?.stage !== 'arriving') return;
+    const mustSettle = moving.settleAt !== undefined && now < moving.settleAt;
+    const documents = [...this.#documents.values()].filter((document) => !document.hasEnded);
+    for (const document of documents) {
+      if (moving.arrivals.has(document.id)) continue;
+      const isSettled = document.hold();
+      // A new identity is taken first: it is not the one to join with.
+      if ((!isSettled && mustSettle) || document.state.isRenewing) continue;
+      const { text, arrival } = document.joinBeside();
+      moving.arrivals.set(document.id, arrival);
+      this.#sendNext(text);
+    }
+    const stands = documents.every((document) => {
+      const arrival = moving.arrivals.get(document.id);
+      return arrival !== undefined && document.meets(arrival);
+    });
+    if (stands) this.#goOver(moving, now);
+  }
+
+  #goOver(moving: Moving, now: number): void {
+    const { welcome } = moving;
+    if (!welcome) return;
+    this.#moving = undefined;
+    this.#leaving.clear();
+    this.#effects.push({ do: 'go_over' });
+    this.#greeted(welcome, now);
+    for (const document of [...this.#documents.values()]) {
+      const arrival = moving.arrivals.get(document.id);
+      if (arrival) document.goOver(arrival, this.#link(), welcome.subject, now);
+    }
+    this.#tell();
+  }
+
+  /** The documents are others now than those that the next link joined. */
+  #beginMoveAgain(now: number): void {
+    if (this.#moving?.stage === 'arriving') this.#dropNext(now);
+  }
+
+  #dropNext(now: number): void {
+    if (this.#moving?.hasLink) this.#effects.push({ do: 'drop_next' });
+    this.#postponeMove(now);
+  }
+
+  #postponeMove(now: number): void {
+    this.#moving?.postpone(now);
+    for (const document of [...this.#documents.values()]) document.release(now);
+  }
+
+  /** The present link is over, and with it whatever was to follow it. */
+  #forgetNext(): void {
+    if (this.#moving?.hasLink) this.#effects.push({ do: 'drop_next' });
+    this.#moving = undefined;
+  }
+
+  #sendNext(text: string): void {
+    this.#effects.push({ do: 'send_next', text });
+  }
+
   #welcomed(packet: Extract<ServerPacket, { type: 'welcome' }>, now: number): void {
     if (this.#phase !== 'greeting') return;
     this.#phase = 'connected';
     this.#openDeadline = undefined;
+    this.#greeted(packet, now);
+    for (const document of [...this.#documents.values()]) this.#linkUp(document, now);
+    this.#tell();
+  }
+
+  /** A session begins on this link. */
+  #greeted(packet: Extract<ServerPacket, { type: 'welcome' }>, now: number): void {
     this.#connectedAt = now;
     this.#refusals = 0;
     this.#cause = undefined;
@@ -312,9 +462,8 @@ export class ConnectionCore {
     // Half of what is asked for: timers of pages in the background come late.
     this.#pingEveryMs = Math.min(this.#options.pingIntervalMs ?? 10_000, packet.heartbeatMs / 2 || Infinity);
     this.#linkNumber += 1;
+    this.#pinged = undefined;
     this.#ping(now);
-    for (const document of [...this.#documents.values()]) this.#linkUp(document, now);
-    this.#tell();
   }
 
   #linkUp(document: DocumentCore, now: number): void {
@@ -394,6 +543,7 @@ export class ConnectionCore {
     this.#leaving.clear();
     this.#retryAt = now + (awayMs ?? this.#retries.next());
     this.#effects = this.#effects.filter((effect) => effect.do !== 'send');
+    this.#forgetNext();
     if (hasLink && !link) this.#effects.push({ do: 'drop', code: 4000 });
     if (wasConnected) for (const document of [...this.#documents.values()]) document.linkDown(now);
     this.#tell();
@@ -406,6 +556,7 @@ export class ConnectionCore {
     this.#retryAt = this.#openDeadline = this.#pingAt = this.#renewAt = undefined;
     this.#pinged = undefined;
     this.#leaving.clear();
+    this.#forgetNext();
     if (hasLink && !link) this.#effects.push({ do: 'drop', code: 1000 });
     for (const document of [...this.#documents.values()]) document.end(cause);
     this.#tell();

@@ -11,6 +11,7 @@
 
 import { Backoff } from './backoff.js';
 import type { DocumentEvents, DocumentPhase, DocumentState, RewriteLost } from './events.js';
+import { Arrival, unseen } from './moving.js';
 import * as packets from './packets.js';
 import type { Entry, Nack, Role, ServerPacket } from './packets.js';
 import type { Payload } from './payload.js';
@@ -22,6 +23,8 @@ import { Writer, WRITER_LIMITS, type LostRange, type OwnEntry, type Verdict, typ
 /** No answer at all for this long: the link is not trusted any more. */
 const ANSWER_TIMEOUT_MS = 20_000;
 const JOIN_TIMEOUT_MS = 60_000;
+/** How many delivered positions are kept to tell a repeat. */
+const RECENT_MAX = 256;
 /** Used before a gateway said it. */
 export const LANDING_MS_DEFAULT = 11_000;
 
@@ -80,6 +83,12 @@ export class DocumentCore {
   #isMember = false;
   #landingMs = LANDING_MS_DEFAULT;
   #position: Position | undefined;
+  /** The positions that were delivered last. */
+  #recent: Position[] = [];
+  /** Sends no entries, since it is about to go over to another link. */
+  #isHeld = false;
+  /** Goes over: what it passes on the way is nobody's business. */
+  #isCrossing = false;
   #role: Role | undefined;
   #cause: string | undefined;
   #renewal: Renewal | undefined;
@@ -150,6 +159,7 @@ export class DocumentCore {
   }
 
   linkDown(now: number): void {
+    this.#isHeld = false;
     this.#link = undefined;
     this.#isMember = false;
     this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
@@ -157,6 +167,60 @@ export class DocumentCore {
     if (this.#renewal) this.#renewal.quietAt ??= now + this.#landingMs;
     if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#phase = 'offline';
     this.#tell();
+  }
+
+  /** About to go over to another link: no entries are sent here. Whether all that were sent are acknowledged. */
+  hold(): boolean {
+    this.#isHeld = true;
+    return this.#phase === 'joined' && !this.#writer?.isWaitingForAnswer;
+  }
+
+  /** It stays on this link. */
+  release(now: number): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.pump(now);
+  }
+
+  get hasEnded(): boolean {
+    return this.#phase === 'closed' || this.#phase === 'ended';
+  }
+
+  /** The join for another link, beside the one that goes on in this one. */
+  joinBeside(): { readonly text: string; readonly arrival: Arrival } {
+    const since = this.#receive ? this.#position : undefined;
+    const client = this.#writer?.client;
+    return {
+      text: packets.join(this.id, since, client, this.#receive),
+      arrival: new Arrival(client, since, this.#receive, this.#verify),
+    };
+  }
+
+  /** Whether it can go over to the link where this came. */
+  meets(arrival: Arrival): boolean {
+    if (this.#renewal || arrival.client !== this.#writer?.client) return false;
+    return arrival.meets(this.#position, (position) => this.#recent.some((recent) => isSamePosition(recent, position)));
+  }
+
+  /** Goes over to the link where `arrival` came; the application hears of nothing but entries. */
+  goOver(arrival: Arrival, link: Link, subject: string, now: number): void {
+    this.#isHeld = false;
+    if (this.hasEnded) return;
+    this.#isCrossing = true;
+    this.#writer?.linkLost();
+    this.#link = link;
+    this.#landingMs = link.landingMs;
+    this.#isMember = true;
+    this.#phase = 'joining';
+    this.#joinDeadline = now + JOIN_TIMEOUT_MS;
+    this.#answerDeadline = this.#rejoinAt = undefined;
+    const lost = this.#writer?.signIn(subject);
+    if (lost) this.#emit('lost', lost);
+    for (const packet of unseen(arrival, this.#position)) this.receive(packet, now);
+    this.#isCrossing = false;
+    this.#tell();
+    // Another user is another client than the one that joined.
+    if (lost && !this.hasEnded) this.#rejoin(now);
   }
 
   /**
@@ -201,6 +265,7 @@ export class DocumentCore {
         return this.#entry(packet.entry, now);
       case 'snapshot':
         this.#position = packet.snapshot.position;
+        this.#recent = [];
         return this.#emit('reset', { cause: undefined, position: packet.snapshot.position, snapshot: packet.snapshot });
       case 'reset':
         return this.#reset(packet, now);
@@ -252,7 +317,7 @@ export class DocumentCore {
   pump(now: number): void {
     const link = this.#link;
     const writer = this.#writer;
-    if (!link || !writer || this.#phase !== 'joined' || this.#renewal || now < this.#pausedUntil) return this.#tell();
+    if (!link || !writer || this.#phase !== 'joined' || this.#renewal || this.#isHeld || now < this.#pausedUntil) return this.#tell();
     this.#pausedUntil = 0;
     const { messages, tooLarge } = writer.due(now, (clientSeq, entry) =>
       packets.appendWithin(link.messageBytesMax, this.id, clientSeq, entry.kind, entry.contentType, entry.payload));
@@ -353,6 +418,7 @@ export class DocumentCore {
   #reset(packet: Extract<ServerPacket, { type: 'reset' }>, now: number): void {
     if (packet.cause === 'deleted') this.#writer?.forgetAcknowledged();
     this.#position = packet.position;
+    this.#recent = [];
     if (this.#phase === 'joined') {
       // Nothing is sent before the `joined` that ends the reset.
       this.#phase = 'joining';
@@ -370,7 +436,7 @@ export class DocumentCore {
     const last = this.#position;
     if (last) {
       // A repeat is no news; anything else that is not the next one is a fault of the link.
-      if (isSamePosition(entry.position, last)) return;
+      if (isSamePosition(entry.position, last) || this.#recent.some((recent) => isSamePosition(recent, entry.position))) return;
       if (entry.position.seq !== last.seq + 1) {
         return this.#distrust(`entry ${entry.position.seq} after ${last.seq}`, now);
       }
@@ -382,6 +448,7 @@ export class DocumentCore {
       }
     }
     this.#position = entry.position;
+    if (this.#recent.push(entry.position) > RECENT_MAX) this.#recent.shift();
     const own = this.#writer?.recognise(entry);
     this.#emit('entry', { ...entry, own: own === 'foreign' ? undefined : own?.id });
     // Before `joined` the row says the same.
@@ -499,6 +566,7 @@ export class DocumentCore {
 
   /** Tells the state if it is another one. */
   #tell(): void {
+    if (this.#isCrossing) return;
     const state = this.state;
     const told = this.#told;
     const isSame = told !== undefined && (Object.keys(state) as (keyof DocumentState)[]).every((k) => state[k] === told[k]);

@@ -111,6 +111,8 @@ export type ServerPacket =
       readonly need: string | undefined;
     }
   | { readonly type: 'pong'; readonly id: number }
+  /** This replica is about to stop: open another connection within this time. */
+  | { readonly type: 'drain'; readonly afterMs: number }
   /** A packet of a later version: nothing depends on it. */
   | { readonly type: 'unknown'; readonly name: string };
 
@@ -278,6 +280,8 @@ export function parsePacket(text: string): ServerPacket {
         afterMs: fields.optionalNumber('after_ms'),
         need: fields.optionalText('need'),
       };
+    case 'drain':
+      return { type, afterMs: fields.number('after_ms') };
     case 'pong':
       return { type, id: fields.number('id') };
     default:

@@ -15,6 +15,7 @@ export class Rig {
   now = 1_000;
   /** What was sent since the last look. */
   #sent: Json[] = [];
+  #sentNext: Json[] = [];
   readonly events: [name: string, event: unknown][] = [];
   readonly connectionEvents: [name: keyof ConnectionEvents, event: unknown][] = [];
   readonly core: ConnectionCore;
@@ -128,7 +129,8 @@ export class Rig {
         const packet = JSON.parse(effect.text) as Json;
         this.#sent.push(packet);
         if (packet['type'] === 'ping' && this.answersPings) pinged.push(packet['id']);
-      } else this.effects.push(effect.do);
+      } else if (effect.do === 'send_next') this.#sentNext.push(JSON.parse(effect.text) as Json);
+      else this.effects.push(effect.do);
     }
     for (const id of pinged) this.say({ type: 'pong', id });
   }
@@ -138,6 +140,32 @@ export class Rig {
     const sent = this.#sent.filter((packet) => packet['type'] !== 'ping');
     this.#sent = [];
     return sent;
+  }
+
+  /** What was sent on the next link since the last look. */
+  sentNext(): Json[] {
+    const sent = this.#sentNext;
+    this.#sentNext = [];
+    return sent;
+  }
+
+  /** Opens the next link and shakes hands there. */
+  greetNext(subject = 'alice'): void {
+    this.core.nextOpened(this.now);
+    this.settle();
+    this.sayNext({ type: 'welcome', session: 's2', replica: 'r2', subject, heartbeat_ms: 30_000, payload_bytes_max: 65_536 });
+  }
+
+  sayNext(...packets: Json[]): void {
+    for (const packet of packets) {
+      this.core.nextReceived(JSON.stringify(packet), this.now);
+      this.settle();
+    }
+  }
+
+  joinedNext(position: string, clientSeq?: number, digests = ''): void {
+    const row = clientSeq === undefined ? {} : { client_seq: clientSeq, row_position: position, digests };
+    this.sayNext({ type: 'joined', document: 'doc', position, role: 'writer', subject: 'alice', ...row });
   }
 
   /** The numbers and payloads of the appends since the last look. */

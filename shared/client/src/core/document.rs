@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::core::{
     AppendError, AppendId, Backoff, Counts, Draft, Event, Fault, Jitter, LossCause, Memory, Now,
-    Output, Reader, State, Writer, WriterLimits, reader::Verdict, room::Room,
+    Output, Reader, State, Writer, WriterLimits, moving::Arrival, reader::Verdict, room::Room,
 };
 
 /// How long an answer to a join or a leave may take.
@@ -79,6 +79,8 @@ pub struct Document {
     reply_due_ms: Option<u64>,
     /// As whom it was joined.
     joined_as: Option<ClientId>,
+    /// Sends no entries, since it is about to go over to another session.
+    is_held: bool,
     failures: Backoff,
 }
 
@@ -105,6 +107,7 @@ impl Document {
             asked: step.now,
             reply_due_ms: None,
             joined_as: None,
+            is_held: false,
             failures: Backoff::new(100, 10_000),
         }
     }
@@ -228,6 +231,7 @@ impl Document {
     }
 
     pub(super) fn detached(&mut self, step: &mut Step<'_>) {
+        self.is_held = false;
         if matches!(self.phase, Phase::Ended(_) | Phase::Detached) {
             return;
         }
@@ -236,6 +240,89 @@ impl Document {
             writer.detached(step.now);
         }
         self.tell(Event::State(State::Detached), step);
+    }
+
+    /// It is about to go over to another session: no entries are sent here any more. Whether all that
+    /// were sent are acknowledged.
+    pub(super) fn hold(&mut self) -> bool {
+        self.is_held = true;
+        let is_settled = self.writer.as_ref().is_none_or(Writer::is_answered);
+        is_settled && matches!(self.phase, Phase::Live | Phase::Ended(_))
+    }
+
+    /// It stays where it is.
+    pub(super) fn release(&mut self, step: &mut Step<'_>) {
+        if std::mem::take(&mut self.is_held) {
+            self.pump(step);
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// The join for another session, beside the one that goes on in this one.
+    pub(super) fn join_beside(&self, now: Now) -> (ClientPacket, Arrival) {
+        let since = self.reader.position().filter(|_| self.receive);
+        let client = self.client().cloned();
+        let join = ClientPacket::Join {
+            document: self.id.clone(),
+            since,
+            client: client.clone(),
+            receive: self.receive,
+        };
+        (join, Arrival::new(now, client, since, self.receive))
+    }
+
+    /// Whether it can go over to the session where this came.
+    pub(super) fn meets(&self, arrival: &Arrival) -> bool {
+        arrival.meets(&self.reader)
+    }
+
+    /// Goes over to the session where `arrival` came. Of what it brought, what was shown already is
+    /// not shown again; the application hears of nothing but entries.
+    pub(super) fn go_over(
+        &mut self,
+        arrival: Arrival,
+        subject: &Subject,
+        landing_ms: u64,
+        step: &mut Step<'_>,
+    ) {
+        self.is_held = false;
+        if self.has_ended() {
+            return;
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.detached(step.now);
+            writer.lands_within(landing_ms);
+            writer.joining();
+        }
+        self.authenticated_as(subject, step);
+        self.phase = Phase::Joining;
+        self.asked = arrival.asked;
+        self.reply_due_ms = Some(step.now.elapsed_ms + REPLY_TIMEOUT_MS);
+        self.joined_as = arrival.joined_as;
+        let mut shown = self.reader.position().filter(|_| self.receive);
+        for mut packet in arrival.kept {
+            match (&mut packet, shown) {
+                (ServerPacket::Reset { .. } | ServerPacket::Snapshot { .. }, _) => shown = None,
+                // The last one that was shown is compared; it stands for all before it.
+                (ServerPacket::Entry { entry, .. }, Some(shown))
+                    if entry.position.seq < shown.seq =>
+                {
+                    self.reader.repeats += 1;
+                    continue;
+                }
+                // The join ended before what was shown meanwhile, which comes here once more.
+                (ServerPacket::Joined { position, .. }, Some(shown))
+                    if position.seq < shown.seq =>
+                {
+                    *position = shown;
+                }
+                _ => {}
+            }
+            self.receive(packet, step);
+        }
     }
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
@@ -533,7 +620,8 @@ impl Document {
     }
 
     fn pump(&mut self, step: &mut Step<'_>) {
-        let Some(writer) = self.writer.as_mut().filter(|_| self.phase == Phase::Live) else {
+        let may_send = self.phase == Phase::Live && !self.is_held;
+        let Some(writer) = self.writer.as_mut().filter(|_| may_send) else {
             return;
         };
         let mut refused = Vec::new();

@@ -8,6 +8,7 @@ mod backoff;
 mod document;
 mod draft;
 mod event;
+mod moving;
 mod now;
 mod reader;
 mod room;

@@ -41,6 +41,11 @@ impl Reader {
         self.position
     }
 
+    /// Whether this very position was shown, not too long ago.
+    pub(super) fn has_shown(&self, position: Position) -> bool {
+        self.position == Some(position) || self.recent.contains(&position)
+    }
+
     /// What follows starts after `position`: by a snapshot, a reset, or an empty log.
     pub fn start_at(&mut self, position: Position) {
         self.recent.clear();

@@ -11,6 +11,7 @@ use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 use crate::core::{
     AppendError, AppendId, Document, Draft, Event, Jitter, JoinOptions, Now,
     document::{REPLY_TIMEOUT_MS, Step},
+    moving::{ARRIVAL_TIMEOUT_MS, Arriving, Moving, SETTLE_MAX_MS, Stage, Welcome},
     room::Room,
 };
 
@@ -45,6 +46,20 @@ impl Default for SessionOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     Send(ClientPacket),
+    /// Open a connection for the next session, beside the present one.
+    OpenNext,
+    /// To the next session.
+    SendNext(ClientPacket),
+    /// Nothing comes of the next session.
+    DropNext {
+        why: &'static str,
+    },
+    /// From here on the next session is the present one; the former is to be closed.
+    GoOver {
+        session: Arc<str>,
+        replica: Arc<str>,
+        subject: Subject,
+    },
     Event(DocumentId, Event),
     Welcomed {
         session: Arc<str>,
@@ -90,6 +105,8 @@ pub struct Session {
     /// Left in this session by a document that was closed, and not confirmed until this time: what
     /// comes under this id is still of the former membership.
     leaving: BTreeMap<DocumentId, u64>,
+    /// The next session, while the present one drains.
+    moving: Option<Moving>,
     jitter: Jitter,
     room: Room,
     outputs: VecDeque<Output>,
@@ -108,6 +125,7 @@ impl Session {
             phase: Phase::Closed,
             documents: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            moving: None,
             outputs: VecDeque::new(),
             sent_ms: 0,
             heard_ms: 0,
@@ -131,6 +149,12 @@ impl Session {
         self.leaving.clear();
         self.outputs
             .retain(|output| !matches!(output, Output::Send(_)));
+        if let Some(moving) = self.moving.take()
+            && !matches!(moving.stage, Stage::Waiting { .. })
+        {
+            let why = "the present session ended first";
+            self.outputs.push_back(Output::DropNext { why });
+        }
         self.each_document(now, |document, step| document.detached(step));
     }
 
@@ -169,6 +193,9 @@ impl Session {
         if let Phase::Greeting { until_ms } = &mut self.phase {
             *until_ms += ms;
         }
+        if let Some(moving) = &mut self.moving {
+            moving.did_not_read(ms);
+        }
         for until_ms in self.leaving.values_mut() {
             *until_ms += ms;
         }
@@ -180,7 +207,72 @@ impl Session {
     /// A fresh token, before the old one ends.
     pub fn renew_token(&mut self, token: String, now: Now) {
         if matches!(self.phase, Phase::Open { .. }) {
+            if let Some(Moving {
+                stage: Stage::Arriving(_),
+                ..
+            }) = &self.moving
+            {
+                let token = token.clone();
+                let auth = ClientPacket::Auth { token };
+                self.outputs.push_back(Output::SendNext(auth));
+            }
             self.send(ClientPacket::Auth { token }, now);
+        }
+    }
+
+    /// The connection for the next session is open.
+    pub fn next_opened(&mut self, token: Option<String>, now: Now) {
+        if let Some(moving) = &mut self.moving
+            && matches!(moving.stage, Stage::Opening)
+        {
+            moving.stage = Stage::Greeting {
+                until_ms: now.elapsed_ms + self.options.greeting_timeout_ms,
+            };
+            let hello = ClientPacket::Hello { token };
+            self.outputs.push_back(Output::SendNext(hello));
+        }
+    }
+
+    /// It could not be opened, or is gone.
+    pub fn next_failed(&mut self, now: Now) {
+        if let Some(moving) = &mut self.moving {
+            let pause_ms = moving.failures.failed(&mut self.jitter);
+            moving.stage = Stage::Waiting {
+                until_ms: now.elapsed_ms + pause_ms,
+            };
+            self.each_document(now, |document, step| document.release(step));
+        }
+    }
+
+    /// A packet of the next session.
+    pub fn receive_next(&mut self, packet: ServerPacket, now: Now) {
+        let Some(Moving { stage, .. }) = &mut self.moving else {
+            return;
+        };
+        match (stage, packet) {
+            (stage @ Stage::Greeting { .. }, packet @ ServerPacket::Welcome { .. }) => {
+                if let Some(welcome) = Welcome::of(packet) {
+                    *stage = Stage::Arriving(Box::new(Arriving {
+                        until_ms: now.elapsed_ms + ARRIVAL_TIMEOUT_MS,
+                        settle_until_ms: now.elapsed_ms + SETTLE_MAX_MS,
+                        welcome,
+                        arrivals: BTreeMap::new(),
+                    }));
+                    self.move_on(now);
+                }
+            }
+            (_, ServerPacket::Error { document: None, .. }) => {
+                self.drop_next("the next session was refused", now);
+            }
+            (Stage::Arriving(arriving), packet) => {
+                let arrival = document_of(&packet).and_then(|id| arriving.arrivals.get_mut(id));
+                match arrival.map(|arrival| arrival.receive(packet)) {
+                    Some(Ok(())) => self.move_on(now),
+                    Some(Err(why)) => self.drop_next(why, now),
+                    None => {}
+                }
+            }
+            _ => {}
         }
     }
 
@@ -188,6 +280,9 @@ impl Session {
         self.heard_ms = now.elapsed_ms;
         if let ServerPacket::Welcome { .. } = &packet {
             return self.welcomed(packet, now);
+        }
+        if let ServerPacket::Drain { after_ms } = packet {
+            return self.told_to_move(after_ms, now);
         }
         let Some(id) = document_of(&packet) else {
             if let ServerPacket::Error {
@@ -225,6 +320,9 @@ impl Session {
             };
             document.receive(packet, &mut step);
         }
+        if self.moving.is_some() {
+            self.move_on(now);
+        }
     }
 
     /// Opens a document; it is joined whenever a session is open. `None` if it is open already.
@@ -232,6 +330,7 @@ impl Session {
         if self.documents.contains_key(&id) {
             return None;
         }
+        self.begin_move_again(now);
         let mut step = Step {
             now,
             jitter: &mut self.jitter,
@@ -246,6 +345,7 @@ impl Session {
 
     /// Leaves a document; what was not acknowledged is forgotten.
     pub fn close_document(&mut self, id: &DocumentId, now: Now) -> Option<Document> {
+        self.begin_move_again(now);
         let mut document = self.documents.remove(id)?;
         let mut step = Step {
             now,
@@ -346,7 +446,9 @@ impl Session {
             .values()
             .filter_map(Document::next_deadline_ms);
         let leaving = self.leaving.values().copied();
-        Some(documents.chain(leaving).fold(own, u64::min))
+        let moving = self.moving.as_ref().and_then(Moving::next_deadline_ms);
+        let all = documents.chain(leaving).chain(moving);
+        Some(all.fold(own, u64::min))
     }
 
     pub fn tick(&mut self, now: Now) {
@@ -372,8 +474,9 @@ impl Session {
         let mut answers = self.leaving.values().all(|until_ms| *until_ms > now_ms);
         self.each_document(now, |document, step| answers &= document.tick(step));
         if !answers {
-            self.disconnect("a join or a leave was not answered in time");
+            return self.disconnect("a join or a leave was not answered in time");
         }
+        self.tick_move(now);
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -386,43 +489,146 @@ impl Session {
     }
 
     fn welcomed(&mut self, packet: ServerPacket, now: Now) {
-        let (
-            Phase::Greeting { .. },
-            ServerPacket::Welcome {
-                session,
-                replica,
-                subject,
-                heartbeat_ms,
-                payload_bytes_max,
-                message_bytes_max,
-                landing_ms,
-            },
-        ) = (&self.phase, packet)
+        if !matches!(self.phase, Phase::Greeting { .. }) {
+            return;
+        }
+        let Some(welcome) = Welcome::of(packet) else {
+            return;
+        };
+        self.room = self.room.of(welcome.message_bytes_max);
+        self.outputs.push_back(Output::Welcomed {
+            session: welcome.session.clone(),
+            replica: welcome.replica.clone(),
+            subject: welcome.subject.clone(),
+        });
+        self.each_document(now, |document, step| {
+            document.attached(&welcome.subject, welcome.landing_ms, step);
+        });
+        self.phase = self.open_phase(&welcome);
+    }
+
+    fn open_phase(&self, welcome: &Welcome) -> Phase {
+        // A gateway that asks for no heart-beat says 0.
+        let asked_ms = if welcome.heartbeat_ms == 0 {
+            u64::MAX
+        } else {
+            (welcome.heartbeat_ms / 2).max(1)
+        };
+        Phase::Open {
+            subject: welcome.subject.clone(),
+            ping_ms: self.options.ping_ms.min(asked_ms),
+            payload_bytes_max: welcome.payload_bytes_max,
+            landing_ms: welcome.landing_ms,
+        }
+    }
+
+    fn told_to_move(&mut self, after_ms: u64, now: Now) {
+        if matches!(self.phase, Phase::Open { .. }) && self.moving.is_none() {
+            let until_ms = now.elapsed_ms + self.jitter.up_to_ms(after_ms);
+            self.moving = Some(Moving::new(until_ms));
+        }
+    }
+
+    fn tick_move(&mut self, now: Now) {
+        let Some(moving) = &mut self.moving else {
+            return;
+        };
+        match &moving.stage {
+            Stage::Waiting { until_ms } if *until_ms <= now.elapsed_ms => {
+                moving.stage = Stage::Opening;
+                self.outputs.push_back(Output::OpenNext);
+            }
+            Stage::Greeting { until_ms } if *until_ms <= now.elapsed_ms => {
+                self.drop_next("no welcome in time", now);
+            }
+            Stage::Arriving(arriving) if arriving.until_ms <= now.elapsed_ms => {
+                self.drop_next("the documents were not joined in time", now);
+            }
+            Stage::Arriving(_) => self.move_on(now),
+            Stage::Waiting { .. } | Stage::Opening | Stage::Greeting { .. } => {}
+        }
+    }
+
+    /// Joins in the next session what can be joined there, and goes over once all of it stands.
+    fn move_on(&mut self, now: Now) {
+        let Some(Moving {
+            stage: Stage::Arriving(arriving),
+            ..
+        }) = &mut self.moving
         else {
             return;
         };
-        // A gateway that asks for no heart-beat says 0.
-        let asked_ms = if heartbeat_ms == 0 {
-            u64::MAX
-        } else {
-            (heartbeat_ms / 2).max(1)
-        };
-        let ping_ms = self.options.ping_ms.min(asked_ms);
-        self.room = self.room.of(message_bytes_max);
-        self.outputs.push_back(Output::Welcomed {
-            session,
-            replica,
-            subject: subject.clone(),
+        let must_settle = now.elapsed_ms < arriving.settle_until_ms;
+        if !must_settle {
+            arriving.settle_until_ms = u64::MAX;
+        }
+        for (id, document) in &mut self.documents {
+            if arriving.arrivals.contains_key(id) || document.has_ended() {
+                continue;
+            }
+            if document.hold() || !must_settle {
+                let (join, arrival) = document.join_beside(now);
+                arriving.arrivals.insert(id.clone(), arrival);
+                self.outputs.push_back(Output::SendNext(join));
+            }
+        }
+        let stands = self.documents.iter().all(|(id, document)| {
+            let arrival = arriving.arrivals.get(id);
+            document.has_ended() || arrival.is_some_and(|arrival| document.meets(arrival))
         });
-        self.each_document(now, |document, step| {
-            document.attached(&subject, landing_ms, step);
+        if stands
+            && let Some(Moving {
+                stage: Stage::Arriving(arriving),
+                ..
+            }) = self.moving.take()
+        {
+            self.go_over(*arriving, now);
+        }
+    }
+
+    fn go_over(&mut self, arriving: Arriving, now: Now) {
+        let Arriving {
+            welcome,
+            mut arrivals,
+            ..
+        } = arriving;
+        self.phase = self.open_phase(&welcome);
+        self.room = self.room.of(welcome.message_bytes_max);
+        self.leaving.clear();
+        let now_ms = now.elapsed_ms;
+        (self.heard_ms, self.sent_ms, self.pinged_ms) = (now_ms, now_ms, now_ms);
+        self.outputs.push_back(Output::GoOver {
+            session: welcome.session,
+            replica: welcome.replica,
+            subject: welcome.subject.clone(),
         });
-        self.phase = Phase::Open {
-            subject,
-            ping_ms,
-            payload_bytes_max,
-            landing_ms,
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            room: self.room,
+            out: &mut self.outputs,
         };
+        for (id, document) in &mut self.documents {
+            if let Some(arrival) = arrivals.remove(id) {
+                document.go_over(arrival, &welcome.subject, welcome.landing_ms, &mut step);
+            }
+        }
+    }
+
+    /// The documents are others now than those that the next session joined.
+    fn begin_move_again(&mut self, now: Now) {
+        if let Some(Moving {
+            stage: Stage::Arriving(_),
+            ..
+        }) = &self.moving
+        {
+            self.drop_next("documents were opened or closed", now);
+        }
+    }
+
+    fn drop_next(&mut self, why: &'static str, now: Now) {
+        self.outputs.push_back(Output::DropNext { why });
+        self.next_failed(now);
     }
 
     /// Joins a document, if a session is open and nothing of a former membership can come any more.
@@ -497,6 +703,7 @@ fn document_of(packet: &ServerPacket) -> Option<&DocumentId> {
         ServerPacket::Error { document, .. } => document.as_ref(),
         ServerPacket::Welcome { .. }
         | ServerPacket::Authenticated { .. }
+        | ServerPacket::Drain { .. }
         | ServerPacket::Pong { .. } => None,
     }
 }

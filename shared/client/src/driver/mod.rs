@@ -3,6 +3,7 @@
 
 mod command;
 mod inbox;
+mod next;
 mod socket;
 mod token_task;
 
@@ -15,6 +16,7 @@ use std::{
 use inkwire_model::{Code, DocumentId, Retry};
 use tokio::{
     sync::{mpsc, watch},
+    task::JoinSet,
     time::sleep_until,
 };
 
@@ -26,6 +28,7 @@ use crate::{
 
 pub(crate) use command::Command;
 use inbox::Inbox;
+use next::{Next, Stirred};
 use socket::{End, Heard, Socket};
 use token_task::Credentials;
 
@@ -58,6 +61,7 @@ enum Happening {
     Delivered,
     Token(Result<crate::token::Token, String>),
     Reconnect,
+    Next(Stirred),
 }
 
 pub(crate) struct Driver {
@@ -79,6 +83,10 @@ pub(crate) struct Driver {
     /// The cause that the gateway told.
     refusal: Option<Code>,
     next_url: usize,
+    /// The connection to go over to.
+    next: Next,
+    /// Sockets that say goodbye.
+    partings: JoinSet<()>,
 }
 
 impl Driver {
@@ -105,6 +113,8 @@ impl Driver {
             inboxes: BTreeMap::new(),
             started: Instant::now(),
             next_url: 0,
+            next: Next::None,
+            partings: JoinSet::new(),
         }
     }
 
@@ -158,8 +168,10 @@ impl Driver {
                 Happening::Deadline => self.session.tick(self.now()),
                 Happening::Token(Ok(token)) => {
                     self.token = Some(token.text.clone());
+                    self.next.renewed(&token);
                     self.session.renew_token(token.text, self.now());
                 }
+                Happening::Next(stirred) => self.next_stirred(stirred),
                 Happening::Token(Err(cause)) => tracing::warn!(cause, "no token to renew with"),
                 Happening::Reconnect => match self.connect().await {
                     Ok(socket) => line = Line::Up(Box::new(socket)),
@@ -171,11 +183,13 @@ impl Driver {
                 line = self.lost(cause);
             }
             self.retry_appends();
+            while self.partings.try_join_next().is_some() {}
         }
         self.requests.close();
         if let Line::Up(socket) = line {
             socket.close().await;
         }
+        while self.partings.join_next().await.is_some() {}
         self.link.send_replace(Link::Closed);
     }
 
@@ -203,6 +217,7 @@ impl Driver {
                 Ok(None) => Happening::Wrote,
                 Err(cause) => Happening::Heard(Err(cause)),
             },
+            stirred = self.next.stirs(may_read) => Happening::Next(stirred),
             token = self.credentials.renewed() => Happening::Token(token),
             () = async {
                 match deadline {
@@ -215,19 +230,8 @@ impl Driver {
 
     /// Opens a socket to the next URL, and says hello. Requests are served meanwhile.
     async fn connect(&mut self) -> Result<Socket, Interrupted> {
-        let urls = &self.options.urls;
-        let url = urls.iter().cycle().nth(self.next_url % urls.len().max(1));
-        let url = url.cloned().unwrap_or_default();
-        self.next_url = self.next_url.wrapping_add(1);
-        self.link
-            .send_replace(Link::Connecting { url: url.clone() });
-        let timeout = Duration::from_millis(self.options.connect_timeout_ms);
-        let opening = socket::open(url, self.options.clone());
-        let token = self.credentials.fetch();
-        let connecting = tokio::time::timeout(timeout, async move {
-            let token = token.await?;
-            Ok::<_, String>((opening.await?, token))
-        });
+        let (url, connecting) = self.dial();
+        self.link.send_replace(Link::Connecting { url });
         tokio::pin!(connecting);
         let connected = loop {
             let request = tokio::select! {
@@ -246,14 +250,50 @@ impl Driver {
             self.pass_events();
             self.retry_appends();
         };
-        let (socket, token) = connected
-            .map_err(|_| Interrupted::Failed("no connection in time".into()))?
-            .map_err(Interrupted::Failed)?;
+        let (socket, token) = connected.map_err(Interrupted::Failed)?;
         self.credentials.holds(token.as_ref());
         let now = self.now();
         self.token = token.map(|token| token.text);
         self.session.opened(self.token.clone(), now);
         Ok(socket)
+    }
+
+    /// The next URL, and the way to a socket there, with the token for its hello.
+    fn dial(
+        &mut self,
+    ) -> (
+        String,
+        impl Future<Output = Result<next::Dialled, String>> + use<>,
+    ) {
+        let urls = &self.options.urls;
+        let url = urls.iter().cycle().nth(self.next_url % urls.len().max(1));
+        let url = url.cloned().unwrap_or_default();
+        self.next_url = self.next_url.wrapping_add(1);
+        let timeout = Duration::from_millis(self.options.connect_timeout_ms);
+        let opening = socket::open(url.clone(), self.options.clone());
+        let token = self.credentials.fetch();
+        let connecting = tokio::time::timeout(timeout, async move {
+            let token = token.await?;
+            Ok((opening.await?, token))
+        });
+        let dialling = async move {
+            let in_time = connecting.await;
+            in_time.unwrap_or_else(|_| Err("no connection in time".to_owned()))
+        };
+        (url, dialling)
+    }
+
+    fn next_stirred(&mut self, stirred: Stirred) {
+        let now = self.now();
+        match stirred {
+            Stirred::Opened { token } => self.session.next_opened(token, now),
+            Stirred::Heard(packet) => self.session.receive_next(*packet, now),
+            Stirred::Nothing => {}
+            Stirred::Failed(cause) => {
+                tracing::debug!(cause, "the next session failed; the present one goes on");
+                self.session.next_failed(now);
+            }
+        }
     }
 
     fn lost(&mut self, cause: String) -> Line {
@@ -324,7 +364,44 @@ impl Driver {
                         subject,
                     });
                 }
-                (Output::Welcomed { .. }, Line::Down { .. }) => {}
+                (Output::Welcomed { .. } | Output::GoOver { .. }, Line::Down { .. }) => {}
+                (Output::OpenNext, _) => {
+                    let (_, dialling) = self.dial();
+                    self.next = Next::Opening(Box::pin(dialling));
+                }
+                (Output::SendNext(packet), _) => self.next.queue(&packet),
+                (Output::DropNext { why }, _) => {
+                    tracing::debug!(why, "the next session is dropped");
+                    if let Some((socket, _)) = self.next.take() {
+                        self.partings.spawn(socket.close());
+                    }
+                }
+                (
+                    Output::GoOver {
+                        session,
+                        replica,
+                        subject,
+                    },
+                    Line::Up(present),
+                ) => {
+                    let Some((next, token)) = self.next.take() else {
+                        end = Some("there is no next session to go over to".to_owned());
+                        continue;
+                    };
+                    let former = std::mem::replace(present, next);
+                    self.partings.spawn(former.close());
+                    self.credentials.holds(token.as_ref());
+                    self.token = token.map(|token| token.text);
+                    self.refused_token = None;
+                    self.welcomed_ms = Some(millis(self.started.elapsed()));
+                    let url = present.url().to_owned();
+                    self.link.send_replace(Link::Open {
+                        url,
+                        session,
+                        replica,
+                        subject,
+                    });
+                }
                 (Output::Refused { code, detail, .. }, _) => {
                     tracing::warn!(code = code.as_str(), detail, "refused by the gateway");
                     self.refusal = (code.row().retry == Retry::Reauthenticated).then_some(code);

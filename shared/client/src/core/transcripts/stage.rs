@@ -254,7 +254,7 @@ impl Stage {
         self.now.unix_ms += ms;
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Send(packet) => self.sent.push(packet),

@@ -131,6 +131,11 @@ impl Writer {
         self.queued_entries == 0
     }
 
+    /// Whether nothing that was sent waits for its answer.
+    pub fn is_answered(&self) -> bool {
+        self.sent <= self.acked
+    }
+
     /// Queues an entry. What was there before goes first.
     pub fn append(&mut self, draft: Draft) -> Result<AppendId, AppendError> {
         let bytes = self.queued_bytes + draft.payload.len();

@@ -484,8 +484,7 @@ fn a_renewed_token_goes_to_both() {
     let auth = ClientPacket::Auth {
         token: "fresh".into(),
     };
-    assert_eq!(it.stage.sent, [auth.clone()]);
-    assert_eq!(it.next, [auth]);
+    assert_eq!([it.stage.sent, it.next].concat(), [auth.clone(), auth]);
 }
 
 #[test]
@@ -542,12 +541,13 @@ fn a_refusal_on_the_way_is_settled_before_the_client_goes_over() {
 /// One log, two sessions that lag behind it differently, and a client that writes all the while.
 #[test]
 fn whatever_the_order_nothing_is_missed_and_nothing_comes_twice() {
-    for seed in 0..300 {
-        cross(seed);
-    }
+    let crossed = (0..300).filter(|seed| cross(*seed)).count();
+    // A schedule in which nobody goes over shows little.
+    assert!(crossed > 30, "{crossed}");
 }
 
-fn cross(seed: u64) {
+/// Whether the client went over.
+fn cross(seed: u64) -> bool {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut it = Crossing::live();
     let mut appended = 0;
@@ -618,6 +618,7 @@ fn cross(seed: u64) {
         assert_eq!(mine as u64, appended, "{seed}: none is lost, none is twice");
         assert_eq!(it.stage.acked().len() as u64, appended, "{seed}");
     }
+    it.has_crossed
 }
 
 /// The log takes what was sent to the session that the client is in; what it has already is a repeat.

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use inkwire_hub::{Outbox, OutboxLimits};
 use inkwire_protocol::native::ClientPacket;
-use inkwire_session::native::{Framing, NativeSession, farewell};
+use inkwire_session::{
+    Presented,
+    native::{Framing, NativeSession, farewell},
+};
 
 use super::{Event, World};
 use crate::{
@@ -48,7 +51,7 @@ impl World {
             encoding,
             Framing::WebSocket,
             outbox.clone(),
-            None,
+            Presented::Nothing,
             self.instant(),
         );
         let key = self.links.len();

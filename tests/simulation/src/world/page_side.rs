@@ -57,7 +57,12 @@ impl World {
                 Output::Refused { code, detail, .. } => {
                     self.note(62, format_args!("c{client} is refused: {code:?} {detail}"));
                 }
-                Output::Welcomed { .. } => {}
+                // No replica of this world drains.
+                Output::Welcomed { .. }
+                | Output::OpenNext
+                | Output::SendNext(_)
+                | Output::DropNext { .. }
+                | Output::GoOver { .. } => {}
             }
         }
         let page = &mut self.clients[client].page;

@@ -103,3 +103,34 @@ fn tokens_need_a_secret() {
         2
     );
 }
+
+#[test]
+fn all_that_is_wrong_with_a_token_is_said_at_once() {
+    let arguments = [
+        "token",
+        "--subject",
+        "inkwire",
+        "--document",
+        "a b",
+        "--role",
+        "god",
+        "--role",
+        "writer",
+        "--expires-in",
+        "soon",
+    ];
+    let output = run(&arguments, &[("INKWIRE_TOKEN_SECRET", "short")]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    for part in [
+        "6 faults",
+        "subject (flag --subject)",
+        "document (flag --document)",
+        "role (flag --role): \"god\"",
+        "role (flag --role): 2 for 1 documents",
+        "expires-in (flag --expires-in)",
+        "token_secret (environment INKWIRE_TOKEN_SECRET)",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}

@@ -7,10 +7,14 @@
 )]
 
 mod command_line;
+mod credentials;
 mod documentation;
 mod drain;
 mod http;
+#[path = "../issuer/mod.rs"]
+mod issuer;
 mod native;
 mod replica;
 mod stop;
+mod tickets;
 mod websocket;

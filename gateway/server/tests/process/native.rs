@@ -12,8 +12,8 @@ use tokio_tungstenite::{
 
 use super::replica::{PATIENCE, Replica, inkwire};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const CLIENT: &str = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const CLIENT: &str = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
 
 pub(crate) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -23,7 +23,11 @@ impl Client {
     }
 
     async fn connect_with(address: SocketAddr, headers: &[(&'static str, String)]) -> Self {
-        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+        Self::connect_to(&format!("ws://{address}/ws"), headers).await
+    }
+
+    pub(crate) async fn connect_to(url: &str, headers: &[(&'static str, String)]) -> Self {
+        let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
@@ -206,7 +210,7 @@ async fn a_slow_reader_ends_alone() {
     writer.expect("pong").await;
 }
 
-fn token(flags: &[&str]) -> String {
+pub(crate) fn token(flags: &[&str]) -> String {
     let mut command = inkwire();
     command
         .arg("token")

@@ -48,6 +48,28 @@ impl Replica {
         Self::start_command(command.args(flags))
     }
 
+    /// One that checks HS256 tokens with this secret.
+    pub(crate) fn start_with_secret(secret: &str, flags: &[&str]) -> Self {
+        let mut command = inkwire();
+        command.env("INKWIRE_TOKEN_SECRET", secret).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ]);
+        Self::start_command(command.args(flags))
+    }
+
+    /// Ends it, and gives every line that it logged and nobody looked at yet.
+    pub(crate) fn end_and_read_log(mut self) -> Vec<String> {
+        self.terminate();
+        self.wait_exit();
+        // Ends with the pipe.
+        self.lines.iter().collect()
+    }
+
     pub(crate) fn start_command(command: &mut Command) -> Self {
         let mut child = command
             .stderr(Stdio::piped())

@@ -7,7 +7,9 @@ use std::{
 
 use http::{HeaderMap, header};
 use inkwire_model::{Code, Role, Subject, UnixMillis};
-use inkwire_session::{AuthenticationError, Authenticator, Grant, Roles, SessionContext};
+use inkwire_session::{
+    AuthenticationError, Authenticator, CodeCounts, Grant, Roles, SessionContext, SubjectTallies,
+};
 
 use crate::{
     config::{AdmissionConfig, SessionConfig},
@@ -51,14 +53,17 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// `verifier` checks tokens; without one there are none.
+    /// `verifier` checks tokens; without one there are none. What sessions are refused is counted in
+    /// `refusals`.
     pub fn new(
         config: &AdmissionConfig,
         verifier: Option<TokenVerifier>,
         session: SessionConfig,
         replica: &Arc<str>,
+        refusals: &Arc<CodeCounts>,
     ) -> Self {
         let verifier = verifier.map(Arc::new);
+        let subjects = Arc::new(SubjectTallies::default());
         let context = |anonymous| {
             let authenticator = TokenAuthenticator {
                 verifier: verifier.clone(),
@@ -69,6 +74,8 @@ impl Admission {
                 replica: replica.clone(),
                 limits: session.limits,
                 times: session.times,
+                subjects: subjects.clone(),
+                refusals: refusals.clone(),
             })
         };
         Self {

@@ -21,7 +21,11 @@ use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
-use crate::{listener::Slot, stream_reset::TrackedExecutor};
+use crate::{
+    counters::{Counters, Limit},
+    listener::Slot,
+    stream_reset::TrackedExecutor,
+};
 
 /// What a stream's peer may send before it is read. A connection's streams share the larger window:
 /// one that is not read cannot take all of it.
@@ -51,6 +55,7 @@ pub(crate) async fn serve(
     slot: Slot,
     router: axum::Router,
     limits: HttpLimits,
+    counters: Arc<Counters>,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -95,8 +100,28 @@ pub(crate) async fn serve(
     };
     match ended {
         Some(Ok(())) => {}
-        Some(Err(error)) => debug!(%error, "an HTTP connection failed"),
-        None => debug!("an HTTP connection was cut: it took too long"),
+        Some(Err(error)) => {
+            if let Some(limit) = limit_of(&*error) {
+                counters.breach(limit);
+            }
+            debug!(%error, "an HTTP connection failed");
+        }
+        None => {
+            if !stop.is_cancelled() {
+                counters.breach(Limit::HeaderTime);
+            }
+            debug!("an HTTP connection was cut: it took too long");
+        }
+    }
+}
+
+/// Which limit of ours an error tells of.
+fn limit_of(error: &(dyn std::error::Error + 'static)) -> Option<Limit> {
+    let error = error.downcast_ref::<hyper::Error>()?;
+    match error {
+        error if error.is_timeout() => Some(Limit::HeaderTime),
+        error if error.is_parse_too_large() => Some(Limit::HeaderBytes),
+        _ => None,
     }
 }
 

@@ -1,16 +1,25 @@
 //! The accept loop: as many connections as permitted, each a tracked task with limits on what it
-//! costs before it has said what it wants.
+//! costs before it has said what it wants. No address takes the places of all others.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use inkwire_model::Code;
+use inkwire_session::{Place, Tally};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::connection::{self, HttpLimits};
+use crate::{
+    connection::{self, HttpLimits},
+    counters::{Counters, Limit},
+    peer::{AddressKey, Proxies, proxy_header},
+    problem::{self, RETRY_AFTER_S},
+    socket::SocketConfig,
+};
 
 /// How long to wait after a failure that another try would meet again, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,7 +31,7 @@ pub struct Slot {
     pub peer: SocketAddr,
     /// The sessions that the connection carries: over HTTP/2, each on a stream of its own.
     pub sessions: TaskTracker,
-    _permit: Arc<OwnedSemaphorePermit>,
+    _held: Arc<(OwnedSemaphorePermit, Option<Place<AddressKey>>)>,
 }
 
 /// What every accept loop shares.
@@ -30,10 +39,21 @@ pub struct Slot {
 pub struct Acceptor {
     pub router: axum::Router,
     pub limits: HttpLimits,
+    pub socket: SocketConfig,
     pub slots: Arc<Semaphore>,
+    pub addresses: Addresses,
+    pub counters: Arc<Counters>,
     pub tasks: TaskTracker,
     /// Ends the loop; connections that are not upgraded finish their request.
     pub stop: CancellationToken,
+}
+
+/// How many connections each address has.
+#[derive(Clone)]
+pub struct Addresses {
+    pub proxies: Arc<Proxies>,
+    pub tally: Arc<Tally<AddressKey>>,
+    pub connections_max: usize,
 }
 
 impl Acceptor {
@@ -45,17 +65,7 @@ impl Acceptor {
                 accepted = self.accept(&listener) => accepted,
             };
             match accepted {
-                Ok((stream, slot)) => {
-                    let serving = connection::serve(
-                        stream,
-                        slot,
-                        self.router.clone(),
-                        self.limits,
-                        self.tasks.clone(),
-                        self.stop.clone(),
-                    );
-                    self.tasks.spawn(serving);
-                }
+                Ok((stream, peer, permit)) => self.take_in(stream, peer, permit),
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
@@ -66,23 +76,111 @@ impl Acceptor {
     }
 
     /// The next connection and its place; while there is none, connections wait in the kernel.
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Slot)> {
-        let permit = self
-            .slots
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let slots = self.slots.clone();
+        let permit = match slots.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.counters.breach(Limit::Connections);
+                slots.acquire_owned().await.map_err(io::Error::other)?
+            }
+        };
         let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((
+        self.socket.apply(&stream)?;
+        Ok((stream, peer, permit))
+    }
+
+    fn take_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        if self.addresses.proxies.speaks_proxy_protocol(peer.ip()) {
+            self.tasks
+                .spawn(self.clone().introduce(stream, peer, permit));
+        } else if let Some((stream, slot)) = self.place(stream, peer, permit) {
+            self.tasks.spawn(self.serve(stream, slot));
+        }
+    }
+
+    /// Hears from a proxy for whom it speaks.
+    async fn introduce(
+        self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let reading = timeout(
+            self.limits.header_read_timeout,
+            proxy_header::read(&mut stream),
+        );
+        let read = tokio::select! {
+            () = self.stop.cancelled() => return,
+            read = reading => read,
+        };
+        let client = match read {
+            Ok(Ok(client)) => client.unwrap_or(peer),
+            Ok(Err(error)) => {
+                self.counters.breach(Limit::ProxyHeader);
+                debug!(%peer, %error, "a connection was cut: it came from a proxy");
+                return;
+            }
+            Err(_) => {
+                self.counters.breach(Limit::ProxyHeader);
+                debug!(%peer, "a connection was cut: the proxy did not say for whom it speaks");
+                return;
+            }
+        };
+        if let Some((stream, slot)) = self.place(stream, client, permit) {
+            self.serve(stream, slot).await;
+        }
+    }
+
+    /// A place among those of its address; who has too many is told so and cut.
+    fn place(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<(TcpStream, Slot)> {
+        let addresses = &self.addresses;
+        let address = peer.ip();
+        // A proxy's connections are those of its clients: they are counted as sessions.
+        let is_proxy = addresses.proxies.is_trusted(address)
+            || addresses.proxies.speaks_proxy_protocol(address);
+        let place = if is_proxy {
+            None
+        } else {
+            let place = addresses
+                .tally
+                .take(&address.into(), addresses.connections_max);
+            let Some(place) = place else {
+                self.counters.breach(Limit::ConnectionsPerAddress);
+                self.counters.refusals.add(Code::TooManyConnections);
+                // As far as it goes without waiting: nothing is owed to a flood.
+                let answer = problem::on_the_wire(Code::TooManyConnections, RETRY_AFTER_S);
+                let _told = stream.try_write(answer.as_bytes());
+                return None;
+            };
+            Some(place)
+        };
+        let slot = Slot {
+            peer,
+            sessions: TaskTracker::new(),
+            _held: Arc::new((permit, place)),
+        };
+        Some((stream, slot))
+    }
+
+    fn serve(&self, stream: TcpStream, slot: Slot) -> impl Future<Output = ()> + use<> {
+        connection::serve(
             stream,
-            Slot {
-                peer,
-                sessions: TaskTracker::new(),
-                _permit: Arc::new(permit),
-            },
-        ))
+            slot,
+            self.router.clone(),
+            self.limits,
+            self.counters.clone(),
+            self.tasks.clone(),
+            self.stop.clone(),
+        )
     }
 }
 

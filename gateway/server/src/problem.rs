@@ -5,6 +5,9 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use inkwire_model::Code;
 use serde_json::json;
 
+/// How long a client is asked to wait where more of the same would be refused again.
+pub const RETRY_AFTER_S: u64 = 5;
+
 /// A refusal of a request.
 #[derive(Debug)]
 pub struct Problem {
@@ -40,6 +43,11 @@ impl Problem {
         }
     }
 
+    /// A problem of the table that passes by itself.
+    pub fn passing(code: Code, detail: impl Into<String>) -> Self {
+        Self::of(code, detail).with(header::RETRY_AFTER, RETRY_AFTER_S.into())
+    }
+
     /// Its name in the table, or HTTP's own.
     pub fn code(&self) -> &'static str {
         self.code
@@ -50,6 +58,25 @@ impl Problem {
         self.headers.push((name, value));
         self
     }
+}
+
+/// A whole answer with a problem of the table, for a connection that HTTP does not get to see.
+pub fn on_the_wire(code: Code, retry_after_s: u64) -> String {
+    let row = code.row();
+    let status = StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = json!({
+        "type": "about:blank",
+        "title": row.sentence,
+        "status": status.as_u16(),
+        "code": row.name,
+        "detail": row.sentence,
+    })
+    .to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
+         retry-after: {retry_after_s}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 impl IntoResponse for Problem {

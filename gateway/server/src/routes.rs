@@ -18,16 +18,18 @@ use inkwire_protocol::{
     native::Encoding,
     websocket::{Refusal, accept, accept_extended},
 };
-use inkwire_session::Presented;
-use tokio::sync::Semaphore;
+use inkwire_session::{Place, Presented, Tally};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use crate::{
     admission::Admission,
     connection::HttpIo,
+    counters::{Counters, Limit},
     listener::Slot,
     page,
+    peer::{AddressKey, Proxies},
     problem::Problem,
     stop::Stop,
     stream_reset::StreamReset,
@@ -47,6 +49,16 @@ pub struct Gateway {
     pub sessions: TaskTracker,
     /// One for each session that there may be.
     pub places: Arc<Semaphore>,
+    pub addresses: SessionAddresses,
+    pub counters: Arc<Counters>,
+}
+
+/// How many sessions each address has.
+#[derive(Clone)]
+pub struct SessionAddresses {
+    pub proxies: Arc<Proxies>,
+    pub tally: Arc<Tally<AddressKey>>,
+    pub sessions_max: usize,
 }
 
 /// When who is turned away may ask again: here in vain, elsewhere with success.
@@ -97,30 +109,71 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
     };
     let (mut agreed, answer) = match agree(&gateway, slot.peer, &request) {
         Ok(agreement) => agreement,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return gateway.refuse(problem),
+    };
+    let places = match gateway.places_for(slot.peer, request.headers()) {
+        Ok(places) => places,
+        Err(problem) => return gateway.refuse(problem),
     };
     // Only now: what would be refused anyway spends no ticket.
     let credential = match Credential::read(request.uri(), request.headers()) {
         Ok(credential) => credential,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return gateway.refuse(problem),
     };
-    agreed.presented = match credential.redeem(&gateway.tickets, slot.peer.ip()).await {
+    let client = gateway
+        .addresses
+        .proxies
+        .client_of(slot.peer.ip(), request.headers());
+    let client = client.unwrap_or(slot.peer.ip());
+    agreed.presented = match credential.redeem(&gateway.tickets, client).await {
         Ok(presented) => presented,
-        Err(problem) => return problem.into_response(),
-    };
-    let Ok(place) = gateway.places.clone().try_acquire_owned() else {
-        let detail = "This replica has as many sessions as it takes; try another one, or later.";
-        return Problem::of(Code::TooManySessions, detail).into_response();
+        Err(problem) => return gateway.refuse(problem),
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let stream = StreamReset::current();
     let on_this_connection = slot.sessions.token();
     gateway.sessions.spawn(async move {
         // Held until the session ends.
-        let _places = (place, slot, on_this_connection);
+        let _places = (places, slot, on_this_connection);
         serve(upgrade, stream, agreed, gateway.websocket).await;
     });
     answer
+}
+
+/// What a session holds until it ends.
+type SessionPlaces = (OwnedSemaphorePermit, Option<Place<AddressKey>>);
+
+impl Gateway {
+    /// A place for one more session of whoever sends this request.
+    fn places_for(&self, peer: SocketAddr, headers: &HeaderMap) -> Result<SessionPlaces, Problem> {
+        let addresses = &self.addresses;
+        let place = match addresses.proxies.client_of(peer.ip(), headers) {
+            Some(client) => {
+                let place = addresses.tally.take(&client.into(), addresses.sessions_max);
+                Some(place.ok_or_else(|| {
+                    self.counters.breach(Limit::SessionsPerAddress);
+                    let code = Code::TooManyOfAddress;
+                    Problem::passing(code, code.row().sentence)
+                })?)
+            }
+            // The proxies speak for nobody in particular, and are many.
+            None => None,
+        };
+        let permit = self.places.clone().try_acquire_owned().map_err(|_| {
+            self.counters.breach(Limit::Sessions);
+            let detail =
+                "This replica has as many sessions as it takes; try another one, or later.";
+            Problem::passing(Code::TooManySessions, detail)
+        })?;
+        Ok((permit, place))
+    }
+
+    fn refuse(&self, problem: Problem) -> Response {
+        if let Some(code) = Code::parse(problem.code()) {
+            self.counters.refusals.add(code);
+        }
+        problem.into_response()
+    }
 }
 
 /// Checks the handshake, and writes the answer to it.

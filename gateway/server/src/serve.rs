@@ -19,12 +19,15 @@ use crate::{
     bus::{BusFault, ReplicaBus},
     config::Config,
     connection::HttpLimits,
+    counters::Counters,
     drain::{Drain, DrainConfig, Pace, Step},
     health::Health,
     in_flight::InFlight,
-    listener::Acceptor,
-    open_files, replica,
-    routes::{self, Gateway},
+    listener::{Acceptor, Addresses},
+    open_files,
+    peer::Proxies,
+    replica,
+    routes::{self, Gateway, SessionAddresses},
     stop::{Stop, StopSignals},
     tickets::OneTimeTickets,
     tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
@@ -86,6 +89,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 /// What is running.
 struct Running {
     health: Arc<Health>,
+    counters: Arc<Counters>,
     in_flight: InFlight,
     bus: ReplicaBus,
     stop: Stop,
@@ -128,6 +132,7 @@ impl Running {
         }
         let running = Self {
             health: Arc::new(Health::new(hub.clone())),
+            counters: Arc::default(),
             in_flight,
             bus,
             stop: Stop::default(),
@@ -175,13 +180,17 @@ impl Running {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
             warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
         }
+        let proxies = Arc::new(config.listen.proxies.clone());
+        let refusals = &self.counters.refusals;
+        let admission = Admission::new(
+            &config.admission,
+            verifier,
+            config.session,
+            replica,
+            refusals,
+        );
         let gateway = Gateway {
-            admission: Arc::new(Admission::new(
-                &config.admission,
-                verifier,
-                config.session,
-                replica,
-            )),
+            admission: Arc::new(admission),
             tickets: Arc::new(OneTimeTickets::new(
                 self.bus.tickets(),
                 config.admission.tickets,
@@ -190,15 +199,29 @@ impl Running {
                 hub,
                 config: config.websocket,
                 outbox: config.outbox,
+                counters: self.counters.clone(),
                 stop: self.stop.clone(),
             },
             sessions: self.sessions.clone(),
             places: Arc::new(Semaphore::new(config.session.sessions_max)),
+            addresses: SessionAddresses {
+                proxies: proxies.clone(),
+                tally: Arc::default(),
+                sessions_max: config.session.sessions_per_address_max,
+            },
+            counters: self.counters.clone(),
         };
         let acceptor = Acceptor {
             router: routes::router(gateway),
             limits: http_limits(config),
+            socket: config.listen.socket,
             slots: Arc::new(Semaphore::new(config.listen.connections_max)),
+            addresses: Addresses {
+                proxies,
+                tally: Arc::default(),
+                connections_max: config.listen.connections_per_address_max,
+            },
+            counters: self.counters.clone(),
             tasks: self.http.clone(),
             stop: self.stop.settling.clone(),
         };
@@ -212,12 +235,21 @@ impl Running {
         log_address(&listener, "admin port open");
         let state = admin::AdminState {
             health: self.health.clone(),
+            counters: self.counters.clone(),
             replica,
         };
         let acceptor = Acceptor {
             router: admin::router(state),
             limits: http_limits(config),
+            socket: config.listen.socket,
             slots: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
+            addresses: Addresses {
+                proxies: Arc::new(Proxies::default()),
+                tally: Arc::default(),
+                connections_max: ADMIN_CONNECTIONS_MAX,
+            },
+            // Not the public's: what happens here is no breach by a stranger.
+            counters: Arc::default(),
             tasks: self.admin_tasks.clone(),
             stop: self.admin_stop.clone(),
         };

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use inkwire_model::Subject;
 use inkwire_protocol::native::SessionTimes;
 
-use crate::Authenticator;
+use crate::{Authenticator, CodeCounts, Tally};
 
 /// What every session of this replica needs.
 pub struct SessionContext {
@@ -14,6 +15,17 @@ pub struct SessionContext {
     pub limits: SessionLimits,
     /// How long a session waits for its client.
     pub times: SessionTimes,
+    /// What each subject has here.
+    pub subjects: Arc<SubjectTallies>,
+    /// What sessions were refused, by code.
+    pub refusals: Arc<CodeCounts>,
+}
+
+/// What subjects with credentials hold on this replica, over all their sessions.
+#[derive(Debug, Default)]
+pub struct SubjectTallies {
+    pub sessions: Arc<Tally<Subject>>,
+    pub joins: Arc<Tally<Subject>>,
 }
 
 impl SessionContext {
@@ -24,6 +36,8 @@ impl SessionContext {
             replica,
             limits: SessionLimits::default(),
             times: SessionTimes::default(),
+            subjects: Arc::default(),
+            refusals: Arc::default(),
         }
     }
 }
@@ -41,6 +55,11 @@ pub struct SessionLimits {
     pub signal_bytes_max: usize,
     /// Documents joined at the same time (`too_many_documents`).
     pub documents_max: usize,
+    /// Sessions of one subject at the same time on this replica (`too_many_of_subject`). Sessions
+    /// without credentials are no one subject's.
+    pub subject_sessions_max: usize,
+    /// Documents that all sessions of one subject have joined on this replica (`too_many_joins`).
+    pub subject_joins_max: usize,
     /// Entries (`throttled`).
     pub appends: Rate,
     /// Bytes of payload, of entries and signals together (`throttled`).
@@ -59,6 +78,8 @@ impl Default for SessionLimits {
             landing_ms: 11_000,
             signal_bytes_max: 16 << 10,
             documents_max: 64,
+            subject_sessions_max: 1_000,
+            subject_joins_max: 10_000,
             appends: Rate {
                 per_second: 2_000,
                 burst: 4_000,

@@ -7,12 +7,16 @@
 //! This crate knows no socket and no runtime, and reads no clock.
 
 mod admission;
+mod code_counts;
 mod context;
 mod departure;
 pub mod native;
+mod tally;
 mod token_bucket;
 
 pub use admission::{AuthenticationError, Authenticator, Grant, Presented, Roles};
-pub use context::{Rate, SessionContext, SessionLimits};
+pub use code_counts::CodeCounts;
+pub use context::{Rate, SessionContext, SessionLimits, SubjectTallies};
 pub use departure::{DrainCounts, DrainTally, Notice, PARTING_MAX};
+pub use tally::{Place, Tally};
 pub use token_bucket::TokenBucket;

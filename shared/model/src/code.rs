@@ -96,6 +96,11 @@ codes! {
     HeartbeatTimeout     "heartbeat_timeout"     408 4009 Later     "Nothing was heard in time.";
     HandshakeTimeout     "handshake_timeout"     408 4010 Later     "The hello did not come in time.";
     TooManySessions      "too_many_sessions"     429 4029 Later     "This replica has as many sessions as it takes.";
+    TooManyConnections   "too_many_connections"  429 0    Later     "This address has as many connections as it may.";
+    TooManyOfAddress     "too_many_of_address"   429 0    Later     "This address has as many sessions as it may.";
+    TooManyOfSubject     "too_many_of_subject"   429 4030 Later     "This subject has as many sessions as it may.";
+    TooManyJoins         "too_many_joins"        429 0    Later     "The sessions of this subject have joined as many documents as they may.";
+    Overloaded           "overloaded"            503 4013 Later     "This replica is short of memory; connect to another one.";
     GoingAway            "going_away"            503 1012 Later     "This replica restarts; connect again and resume.";
     Internal             "internal"              500 1011 Later     "The gateway failed; this is a defect.";
 }

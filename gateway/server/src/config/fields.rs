@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 
 use inkwire_model::Role;
 
-use crate::{origin::Origin, telemetry::LogFormat};
+use crate::{
+    origin::Origin,
+    peer::{Cidr, ForwardedHeader},
+    telemetry::LogFormat,
+};
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
@@ -14,6 +18,19 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 
 pub(super) fn origin(text: &str) -> Result<Origin, String> {
     Origin::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn cidr(text: &str) -> Result<Cidr, String> {
+    text.parse()
+        .map_err(|error: crate::peer::InvalidCidr| error.to_string())
+}
+
+pub(super) fn forwarded_header(text: &str) -> Result<ForwardedHeader, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "x-forwarded-for" => Ok(ForwardedHeader::XForwardedFor),
+        "forwarded" => Ok(ForwardedHeader::Forwarded),
+        _ => Err(format!("{text:?} is neither x-forwarded-for nor forwarded")),
+    }
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {

@@ -125,6 +125,16 @@ keys! {
         "Most connections at once, over all listeners. Those above wait in the listen queue.";
     STREAMS_PER_CONNECTION_MAX "streams_per_connection_max" number(1, 65_535), "256",
         "Most requests and WebSockets at once on one HTTP/2 connection. A client that opens more waits, or is answered REFUSED_STREAM.";
+    CONNECTIONS_PER_ADDRESS_MAX "connections_per_address_max" number(1, 10_000_000), "20000",
+        "Most connections of one address at once (IPv6: of one /64); above, 429 `too_many_connections` and a close. Those of trusted proxies are not counted: their clients' sessions are.";
+    TRUSTED_PROXIES "trusted_proxies" Takes::List("RANGE"), "",
+        "Addresses of proxies whose `forwarded_header` is believed, like `10.0.0.0/8`. Without any, a client is who connects.";
+    FORWARDED_HEADER "forwarded_header" Takes::Text("HEADER"), "x-forwarded-for",
+        "Which header the trusted proxies write: `x-forwarded-for` or `forwarded`. The last address in it that is no trusted proxy's is the client's.";
+    PROXY_PROTOCOL_FROM "proxy_protocol_from" Takes::List("RANGE"), "",
+        "Addresses whose connections begin with a PROXY protocol header (version 1 or 2), and must; it names the client. Nobody else's is read.";
+    UNSENT_BYTES_MAX "unsent_bytes_max" number(4_096, 1_073_741_824), "131072",
+        "Most bytes that the kernel holds unsent for one connection; what is above waits in the connection's outbox, where it is counted.";
     HEADER_BYTES_MAX "header_bytes_max" number(8_192, 1_048_576), "16384",
         "Largest head of an HTTP request.";
     HEADER_READ_TIMEOUT_MS "header_read_timeout_ms" number(100, DAY_MS), "10000",
@@ -153,6 +163,12 @@ keys! {
         "Most fragments of a message; above, `frame_too_large` and a close.";
     SESSIONS_MAX "sessions_max" number(1, 10_000_000), "50000",
         "Most sessions at once; above, handshakes are answered 429 `too_many_sessions`.";
+    SESSIONS_PER_ADDRESS_MAX "sessions_per_address_max" number(1, 10_000_000), "20000",
+        "Most sessions of one client's address at once (IPv6: of one /64); above, handshakes are answered 429 `too_many_of_address`.";
+    SESSIONS_PER_SUBJECT_MAX "sessions_per_subject_max" number(1, 10_000_000), "1000",
+        "Most sessions of one subject with a token at once; above, `too_many_of_subject` and a close.";
+    JOINS_PER_SUBJECT_MAX "joins_per_subject_max" number(1, 10_000_000), "10000",
+        "Most documents that all sessions of one subject with a token have joined at once, each session's counted; above, `too_many_joins`.";
     PAYLOAD_BYTES_MAX "payload_bytes_max" number(1, 33_554_432), "1048576",
         "Largest payload of an entry; above, `too_large`.";
     SIGNAL_BYTES_MAX "signal_bytes_max" number(1, 33_554_432), "16384",

@@ -24,6 +24,8 @@ use crate::{
     admission::{AnonymousPolicy, is_loopback},
     drain::DrainConfig,
     origin::OriginPolicy,
+    peer::Proxies,
+    socket::SocketConfig,
     telemetry::LogConfig,
     tickets::TicketConfig,
     tokens::{ClaimRules, TokenConfig, TokenSecret},
@@ -55,6 +57,9 @@ pub struct ListenConfig {
     pub addresses: Vec<SocketAddr>,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
+    pub connections_per_address_max: usize,
+    pub socket: SocketConfig,
+    pub proxies: Proxies,
     pub header_bytes_max: usize,
     pub header_read_timeout: Duration,
 }
@@ -82,6 +87,7 @@ pub struct WebSocketConfig {
 pub struct SessionConfig {
     /// Of all sessions together, at once.
     pub sessions_max: usize,
+    pub sessions_per_address_max: usize,
     pub limits: SessionLimits,
     pub times: SessionTimes,
 }
@@ -132,6 +138,9 @@ impl Config {
                 layers.number(&keys::STREAMS_PER_CONNECTION_MAX),
             )
             .unwrap_or(u32::MAX),
+            connections_per_address_max: layers.size(&keys::CONNECTIONS_PER_ADDRESS_MAX),
+            socket: socket(layers),
+            proxies: proxies(layers),
             header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
         };
@@ -194,6 +203,23 @@ fn admission(
     }
 }
 
+fn socket(layers: &mut Layers) -> SocketConfig {
+    SocketConfig {
+        unsent_bytes_max: u32::try_from(layers.number(&keys::UNSENT_BYTES_MAX)).unwrap_or(u32::MAX),
+        probe_after: duration(layers, &keys::HEARTBEAT_MS),
+        unacknowledged_max: duration(layers, &keys::SILENCE_TIMEOUT_MS),
+    }
+}
+
+fn proxies(layers: &mut Layers) -> Proxies {
+    let header = layers.text(&keys::FORWARDED_HEADER, fields::forwarded_header);
+    Proxies {
+        trusted: layers.list(&keys::TRUSTED_PROXIES, fields::cidr),
+        header: header.unwrap_or_default(),
+        proxy_protocol_from: layers.list(&keys::PROXY_PROTOCOL_FROM, fields::cidr),
+    }
+}
+
 fn websocket(layers: &mut Layers) -> WebSocketConfig {
     WebSocketConfig {
         message_bytes_max: layers.size(&keys::MESSAGE_BYTES_MAX),
@@ -214,12 +240,15 @@ fn session(layers: &mut Layers) -> SessionConfig {
     }
     SessionConfig {
         sessions_max: layers.size(&keys::SESSIONS_MAX),
+        sessions_per_address_max: layers.size(&keys::SESSIONS_PER_ADDRESS_MAX),
         limits: SessionLimits {
             payload_bytes_max: layers.size(&keys::PAYLOAD_BYTES_MAX),
             message_bytes_max: layers.size(&keys::MESSAGE_BYTES_MAX),
             landing_ms: layers.number(&keys::REDIS_DEADLINE_MS) + LANDING_SLACK_MS,
             signal_bytes_max: layers.size(&keys::SIGNAL_BYTES_MAX),
             documents_max: layers.size(&keys::DOCUMENTS_PER_SESSION_MAX),
+            subject_sessions_max: layers.size(&keys::SESSIONS_PER_SUBJECT_MAX),
+            subject_joins_max: layers.size(&keys::JOINS_PER_SUBJECT_MAX),
             appends: rate(layers, &keys::APPENDS_PER_SECOND, &keys::APPENDS_BURST),
             bytes: rate(layers, &keys::BYTES_PER_SECOND, &keys::BYTES_BURST),
             signals: rate(layers, &keys::SIGNALS_PER_SECOND, &keys::SIGNALS_BURST),

@@ -26,7 +26,7 @@ use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
 use tracing::debug;
 
 use super::{LinkWire, SocketWire, buffer};
-use crate::{clock, config::WebSocketConfig, stop::Stop};
+use crate::{clock, config::WebSocketConfig, counters::Counters, stop::Stop};
 
 /// The close code of a client that gave none.
 const NO_CODE: u16 = 0;
@@ -48,6 +48,7 @@ pub struct Shared {
     pub hub: Hub,
     pub config: WebSocketConfig,
     pub outbox: OutboxLimits,
+    pub counters: Arc<Counters>,
     pub stop: Stop,
 }
 
@@ -103,6 +104,7 @@ where
         phase: Phase::Open,
     };
     driver.run(&shared.hub, shared.stop).await;
+    shared.counters.end(driver.outbox.closing());
     (driver.half, driver.outbox)
 }
 

@@ -5,9 +5,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use inkwire_hub::{MemberKey, Wire};
-use inkwire_model::{ClientId, DocumentId, Role};
+use inkwire_model::{ClientId, DocumentId, Role, Subject};
 
 use super::member::NativeMember;
+use crate::Place;
 
 /// One joined document.
 pub(super) struct Membership<W> {
@@ -15,6 +16,8 @@ pub(super) struct Membership<W> {
     /// Whose entries are appended here; without it the session only reads.
     pub(super) client: Option<ClientId>,
     pub(super) member: Arc<NativeMember<W>>,
+    /// One of the subject's joins; `None` without credentials.
+    pub(super) _place: Option<Place<Subject>>,
 }
 
 /// All joined documents.

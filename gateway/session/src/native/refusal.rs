@@ -37,6 +37,10 @@ impl Refusal {
         }
     }
 
+    pub(super) fn code(&self) -> Code {
+        self.code
+    }
+
     /// Into the packet that says so.
     pub(super) fn packet(self, document: Option<DocumentId>) -> ServerPacket {
         let Self {

@@ -20,7 +20,7 @@ use super::{
     rates::Rates,
     refusal::Refusal,
 };
-use crate::{Grant, SessionLimits};
+use crate::{CodeCounts, Grant, SessionLimits, Tally};
 
 /// One subject's part of a session, from its `hello` to its end.
 pub(super) struct Requests<W> {
@@ -28,6 +28,9 @@ pub(super) struct Requests<W> {
     limits: SessionLimits,
     rates: Rates,
     joined: Joined<W>,
+    /// What all sessions of the subject have joined; `None` without credentials.
+    joins: Option<Arc<Tally<Subject>>>,
+    refusals: Arc<CodeCounts>,
 }
 
 /// What `join` asks for.
@@ -55,12 +58,20 @@ pub(super) struct SignalRequest {
 }
 
 impl<W: Wire> Requests<W> {
-    pub(super) fn new(grant: Grant, limits: SessionLimits, now: Now) -> Self {
+    pub(super) fn new(
+        grant: Grant,
+        limits: SessionLimits,
+        joins: Option<Arc<Tally<Subject>>>,
+        refusals: Arc<CodeCounts>,
+        now: Now,
+    ) -> Self {
         Self {
             grant,
             limits,
             rates: Rates::new(&limits, now.instant),
             joined: Joined::new(),
+            joins,
+            refusals,
         }
     }
 
@@ -124,6 +135,13 @@ impl<W: Wire> Requests<W> {
             return Err(Refusal::plain(Code::TooManyDocuments));
         }
         let subject = self.grant.subject.clone();
+        let place = match &self.joins {
+            Some(joins) => {
+                let place = joins.take(&subject, self.limits.subject_joins_max);
+                Some(place.ok_or_else(|| Refusal::plain(Code::TooManyJoins))?)
+            }
+            None => None,
+        };
         let member = Arc::new(NativeMember::new(
             connection.clone(),
             subject.clone(),
@@ -144,6 +162,7 @@ impl<W: Wire> Requests<W> {
             key,
             client,
             member,
+            _place: place,
         };
         self.joined.insert(document.clone(), membership);
         Ok(())
@@ -202,7 +221,10 @@ impl<W: Wire> Requests<W> {
                 payload: request.payload,
                 traceparent: request.traceparent,
             }),
-            Err(nack) => Err(nack),
+            Err(nack) => {
+                self.refusals.add(nack.code());
+                Err(nack)
+            }
         };
         commands.submit(document, key, Submission { client_seq, entry });
         Ok(())
@@ -218,6 +240,7 @@ impl<W: Wire> Requests<W> {
     ) -> Result<(), Refusal> {
         let (key, ..) = self.writer_in(document, client_seq)?;
         let entry = Err(Nack::Invalid { why });
+        self.refusals.add(Code::Invalid);
         commands.submit(document, key, Submission { client_seq, entry });
         Ok(())
     }
@@ -242,7 +265,10 @@ impl<W: Wire> Requests<W> {
         if let Err(throttled) = self.rates.signal(&request.payload, now.instant) {
             return match self.rates.may_complain(now.instant) {
                 true => Err(throttled.into()),
-                false => Ok(()),
+                false => {
+                    self.refusals.add(Code::Throttled);
+                    Ok(())
+                }
             };
         }
         let signal = Signal {

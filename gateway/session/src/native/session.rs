@@ -9,7 +9,7 @@ use std::{
 };
 
 use inkwire_hub::{Command, Outbox, SessionId, Wire};
-use inkwire_model::{AccessAction, ClientSeq, Code, DocumentId, UnixMillis};
+use inkwire_model::{AccessAction, ClientSeq, Code, DocumentId, Subject, UnixMillis};
 use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Session};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use super::{
     requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
 };
 use crate::{
-    Grant, Notice, Presented, SessionContext,
+    Grant, Notice, Place, Presented, SessionContext,
     departure::{Act, Departure},
 };
 
@@ -55,6 +55,8 @@ enum Phase<W> {
         requests: Box<Requests<W>>,
         /// When the grant ends, as far as the clocks agreed when it was given.
         expires_at: Option<Instant>,
+        /// One of the subject's sessions; `None` without credentials.
+        _place: Option<Place<Subject>>,
     },
     Closed,
 }
@@ -245,6 +247,7 @@ impl<W: Wire> NativeSession<W> {
         let Phase::Stranger { presented } = &mut self.phase else {
             return;
         };
+        let has_credentials = token.is_some() || !matches!(presented, Presented::Nothing);
         let authenticator = &*self.context.authenticator;
         let authenticated =
             std::mem::take(presented).grant(token.as_deref(), authenticator, now.wall_ms);
@@ -253,6 +256,21 @@ impl<W: Wire> NativeSession<W> {
             Err(error) => return self.close(error.code(), &error.to_string()),
         };
         let limits = self.context.limits;
+        // Nobody in particular is not one subject: those sessions are limited by address alone.
+        let subjects = has_credentials.then(|| Arc::clone(&self.context.subjects));
+        let place = match &subjects {
+            Some(subjects) => {
+                let sessions = &subjects.sessions;
+                match sessions.take(&grant.subject, limits.subject_sessions_max) {
+                    Some(place) => Some(place),
+                    None => {
+                        let code = Code::TooManyOfSubject;
+                        return self.close(code, code.row().sentence);
+                    }
+                }
+            }
+            None => None,
+        };
         self.say(&ServerPacket::Welcome {
             session: Uuid::from_u128(self.id().0).to_string().into(),
             replica: Arc::clone(&self.context.replica),
@@ -264,7 +282,14 @@ impl<W: Wire> NativeSession<W> {
         });
         self.phase = Phase::Known {
             expires_at: expiry(&grant, now),
-            requests: Box::new(Requests::new(grant, limits, now)),
+            requests: Box::new(Requests::new(
+                grant,
+                limits,
+                subjects.map(|subjects| Arc::clone(&subjects.joins)),
+                Arc::clone(&self.context.refusals),
+                now,
+            )),
+            _place: place,
         };
         self.heard(now.instant);
     }
@@ -273,6 +298,7 @@ impl<W: Wire> NativeSession<W> {
         let Phase::Known {
             requests,
             expires_at,
+            ..
         } = &mut self.phase
         else {
             return;
@@ -289,7 +315,10 @@ impl<W: Wire> NativeSession<W> {
         });
         self.say(&match renewed {
             Ok(expires_at) => ServerPacket::Authenticated { expires_at },
-            Err(refusal) => refusal.packet(None),
+            Err(refusal) => {
+                self.context.refusals.add(refusal.code());
+                refusal.packet(None)
+            }
         });
     }
 
@@ -380,6 +409,7 @@ impl<W: Wire> NativeSession<W> {
     /// A request that the hub has now is answered by the hub; a refusal is answered here.
     fn answer(&mut self, document: DocumentId, result: Result<(), Refusal>) {
         if let Err(refusal) = result {
+            self.context.refusals.add(refusal.code());
             self.say(&refusal.packet(Some(document)));
         }
     }
@@ -391,6 +421,7 @@ impl<W: Wire> NativeSession<W> {
             Phase::Known {
                 requests,
                 expires_at,
+                ..
             } => {
                 if requests.grant().has_expired(now.wall_ms) {
                     self.close(Code::TokenExpired, Code::TokenExpired.row().sentence);

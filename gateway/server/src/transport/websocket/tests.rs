@@ -95,6 +95,7 @@ impl Served {
                 close_timeout: Duration::from_millis(500),
             },
             outbox: OutboxLimits::default(),
+            counters: Arc::default(),
             stop: stop.clone(),
         };
         let admission = AdmissionConfig {
@@ -109,10 +110,12 @@ impl Served {
         };
         let session = SessionConfig {
             sessions_max: 1,
+            sessions_per_address_max: 8,
             limits: Default::default(),
             times: Default::default(),
         };
-        let admission = Admission::new(&admission, None, session, &"gw-1".into());
+        let refusals = Arc::default();
+        let admission = Admission::new(&admission, None, session, &"gw-1".into(), &refusals);
         let agreed = Agreed {
             context: admission.context(peer, &http::HeaderMap::new()).clone(),
             encoding: Encoding::Json,

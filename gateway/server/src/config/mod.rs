@@ -131,6 +131,7 @@ impl Config {
     }
 
     fn assemble(layers: &mut Layers, read_file: &ReadFile<'_>) -> Self {
+        let session = session(layers);
         let listen = ListenConfig {
             addresses: layers.list(&keys::LISTEN, fields::address),
             connections_max: layers.size(&keys::CONNECTIONS_MAX),
@@ -139,7 +140,7 @@ impl Config {
             )
             .unwrap_or(u32::MAX),
             connections_per_address_max: layers.size(&keys::CONNECTIONS_PER_ADDRESS_MAX),
-            socket: socket(layers),
+            socket: socket(layers, session.times),
             proxies: proxies(layers),
             header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
@@ -151,7 +152,7 @@ impl Config {
             listen,
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
-            session: session(layers),
+            session,
             outbox: outbox(layers),
             hub: hub(layers),
             redis: redis::read(layers),
@@ -203,11 +204,11 @@ fn admission(
     }
 }
 
-fn socket(layers: &mut Layers) -> SocketConfig {
+fn socket(layers: &mut Layers, times: SessionTimes) -> SocketConfig {
     SocketConfig {
         unsent_bytes_max: u32::try_from(layers.number(&keys::UNSENT_BYTES_MAX)).unwrap_or(u32::MAX),
-        probe_after: duration(layers, &keys::HEARTBEAT_MS),
-        unacknowledged_max: duration(layers, &keys::SILENCE_TIMEOUT_MS),
+        probe_after: Duration::from_millis(times.heartbeat_ms),
+        unacknowledged_max: Duration::from_millis(times.silence_timeout_ms),
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use hyper::{ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
 use inkwire_model::Code;

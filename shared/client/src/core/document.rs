@@ -302,6 +302,7 @@ impl Document {
         self.asked = arrival.asked;
         self.reply_due_ms = Some(step.now.elapsed_ms + REPLY_TIMEOUT_MS);
         self.joined_as = arrival.joined_as;
+        self.reader.overlap();
         let mut shown = self.reader.position().filter(|_| self.receive);
         for mut packet in arrival.kept {
             match (&mut packet, shown) {
@@ -310,7 +311,6 @@ impl Document {
                 (ServerPacket::Entry { entry, .. }, Some(shown))
                     if entry.position.seq < shown.seq =>
                 {
-                    self.reader.repeats += 1;
                     continue;
                 }
                 // The join ended before what was shown meanwhile, which comes here once more.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use inkwire_model::{Entry, Position};
+use inkwire_model::{Entry, Position, Seq};
 
 use crate::core::Fault;
 
@@ -25,6 +25,8 @@ pub struct Reader {
     position: Option<Position>,
     recent: VecDeque<Position>,
     pub(crate) repeats: u64,
+    /// Up to here two sessions may have shown the same, each of them once.
+    overlaps_to: Seq,
 }
 
 impl Reader {
@@ -44,6 +46,11 @@ impl Reader {
     /// Whether this very position was shown, not too long ago.
     pub(super) fn has_shown(&self, position: Position) -> bool {
         self.position == Some(position) || self.recent.contains(&position)
+    }
+
+    /// What follows comes from another session, which may begin before the position.
+    pub(super) fn overlap(&mut self) {
+        self.overlaps_to = self.position.map_or(0, |position| position.seq);
     }
 
     /// What follows starts after `position`: by a snapshot, a reset, or an empty log.
@@ -99,7 +106,7 @@ impl Reader {
         let known = self.recent.iter().find(|p| p.seq == got.seq).copied();
         match known.or((last.seq == got.seq).then_some(last)) {
             Some(known) if known == got => {
-                self.repeats += 1;
+                self.repeats += u64::from(got.seq > self.overlaps_to);
                 Verdict::Repeat
             }
             Some(_) => Verdict::Fault(Fault::Fork { last, got }),

@@ -175,6 +175,9 @@ impl Crossing {
         let shown = self.shown();
         let expected: Vec<_> = (1..=shown.len() as Seq).collect();
         assert_eq!(shown, expected, "each once, in order");
+        // Each session has sent each entry once.
+        let document = self.stage.session.document(&document()).unwrap();
+        assert_eq!(document.counts().repeats_dropped, 0);
     }
 }
 

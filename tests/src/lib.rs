@@ -1,14 +1,15 @@
-//! What the load tool and the tests share: editing histories, and the texts they make.
+//! What the load tool and the tests share: editing histories, the texts they make, and recordings of
+//! runs for the history checker.
 
-mod align;
 mod generate;
 mod history;
+mod recording;
 mod tape;
 mod text;
 mod timestamp;
 
-pub use align::{Difference, align};
 pub use generate::generate;
 pub use history::{History, HistoryError, Patch, Transaction};
+pub use recording::{read_recording, write_recording};
 pub use tape::{Tape, recording};
 pub use text::{OutOfRange, Text};

@@ -1,6 +1,7 @@
 //! `inkwire-load`: plays histories, and measures. A difference is an exit status of 1.
 
 mod bench;
+mod check;
 mod generate;
 mod latency;
 mod replay;
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Play an editing history as a writer, and check that every reader gets it whole
     Replay(replay::Replay),
+    /// Judge the history of a run again, which `replay --history` or a failed test kept
+    Check(check::Check),
     /// Make a history that nobody wrote
     Generate(generate::Generate),
     /// Measure: idle connections, fan-out, many documents
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replay(replay) => replay.run(),
+        Command::Check(check) => check.run(),
         Command::Generate(generate) => generate.run(),
         Command::Bench(bench) => bench.run(),
     };

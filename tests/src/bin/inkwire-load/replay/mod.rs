@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use inkwire_client::OpenError;
 use inkwire_model::DocumentId;
-use inkwire_tests::History;
+use inkwire_tests::{History, write_recording};
 
 use pace::Pace;
 
@@ -48,6 +48,9 @@ pub(crate) struct Replay {
     /// After the last edit, wait so long for what should not come, and then read the log anew
     #[arg(long, default_value_t = 1_000)]
     settle_ms: u64,
+    /// Keep what everybody did and was told, for `inkwire-load check`; packed if the name ends in .gz
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
@@ -64,10 +67,14 @@ impl Replay {
             .worker_threads(2)
             .enable_all()
             .build()?;
-        let verdict = match runtime.block_on(scene::play(&self, &history)) {
+        let (verdict, recording) = match runtime.block_on(scene::play(&self, &history)) {
             Err(error) if error.is::<OpenError>() => return Ok(usage(&error)),
             played => played?,
         };
+        if let Some(path) = &self.history {
+            let written = write_recording(&recording, path);
+            written.with_context(|| path.display().to_string())?;
+        }
         for difference in verdict.differences() {
             eprintln!("{difference}");
         }

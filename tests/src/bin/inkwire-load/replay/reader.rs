@@ -1,18 +1,21 @@
-//! A reader: keeps the log as it was shown, and how long each entry took.
+//! A reader: keeps everything on its tape, and how long each entry took.
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use inkwire_client::{Document, Event, Events, State};
 use inkwire_model::{Entry, Position};
+use inkwire_tests::{Patch, Tape, Text};
 use tokio_util::sync::CancellationToken;
 
 use super::scene::Stage;
 use crate::latency::Latencies;
 
 /// What one reader was shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reading {
     pub(super) url: String,
+    /// What the checker is given.
+    pub(super) tape: Tape,
     /// The entries of the view, in the order in which they came.
     pub(super) log: Vec<Arc<Entry>>,
     /// Up to where the view was said to be whole.
@@ -22,7 +25,6 @@ pub(super) struct Reading {
     /// Entries that came again, which the library did not pass on.
     pub(super) repeats: u64,
     pub(super) latencies: Latencies,
-    pub(super) troubles: Vec<String>,
     pub(super) is_live: bool,
     pub(super) has_ended: bool,
 }
@@ -30,14 +32,13 @@ pub(super) struct Reading {
 /// Until the run is over. `arrived` tells when the writer's last entry is there; what comes after it
 /// is looked at as well.
 pub(super) async fn read(
-    url: String,
+    mut reading: Reading,
     (document, mut events): (Document, Events),
     stage: Arc<Stage>,
     arrived: CancellationToken,
 ) -> Reading {
     // However it ends, nobody waits for it in vain.
     let _arrived = arrived.clone().drop_guard();
-    let mut reading = Reading::at(url);
     let timed = |reading: &mut Reading, event| reading.hear(event, Some(&stage));
     reading.follow(&mut events, &stage, &arrived, timed).await;
     reading.count_repeats(&document).await;
@@ -45,8 +46,10 @@ pub(super) async fn read(
 }
 
 /// The whole log, as somebody is shown it who comes late.
-pub(super) async fn read_whole(url: String, (document, mut events): (Document, Events)) -> Reading {
-    let mut reading = Reading::at(url);
+pub(super) async fn read_whole(
+    mut reading: Reading,
+    (document, mut events): (Document, Events),
+) -> Reading {
     while !reading.is_live && !reading.has_ended {
         match events.next().await {
             Some(event) => reading.hear(event, None),
@@ -58,10 +61,18 @@ pub(super) async fn read_whole(url: String, (document, mut events): (Document, E
 }
 
 impl Reading {
-    pub(super) fn at(url: String) -> Self {
+    pub(super) fn new(name: impl Into<Arc<str>>, url: impl Into<String>) -> Self {
         Self {
-            url,
-            ..Self::default()
+            url: url.into(),
+            tape: Tape::of(name),
+            log: Vec::new(),
+            position: None,
+            gaps: 0,
+            resets: 0,
+            repeats: 0,
+            latencies: Latencies::default(),
+            is_live: false,
+            has_ended: false,
         }
     }
 
@@ -93,13 +104,17 @@ impl Reading {
     }
 
     pub(super) async fn count_repeats(&mut self, document: &Document) {
-        self.repeats = match document.counts().await {
-            Some(counts) => counts.repeats_dropped,
-            None => return self.troubles.push("what was repeated is not known".into()),
-        };
+        match document.counts().await {
+            Some(counts) => {
+                self.tape.counted(&counts);
+                self.repeats = counts.repeats_dropped;
+            }
+            None => self.tape.complain("what was repeated is not known"),
+        }
     }
 
     pub(super) fn hear(&mut self, event: Event, stage: Option<&Stage>) {
+        self.tape.hear(&event);
         match event {
             Event::Entry(entry) => {
                 if let Some(stage) = stage {
@@ -113,10 +128,7 @@ impl Reading {
                 self.start_at(position);
             }
             Event::Snapshot(snapshot) => self.start_at(snapshot.position),
-            Event::Broken(fault) => {
-                self.gaps += 1;
-                self.troubles.push(fault.to_string());
-            }
+            Event::Broken(_) => self.gaps += 1,
             Event::State(State::Live { position, .. }) => {
                 self.is_live = true;
                 if self.position.is_none_or(|shown| shown.seq == 0) {
@@ -125,8 +137,8 @@ impl Reading {
             }
             Event::State(State::Ended(code)) => {
                 self.has_ended = true;
-                self.troubles
-                    .push(format!("the document ended: {}", code.as_str()));
+                self.tape
+                    .complain(format!("the document ended: {}", code.as_str()));
             }
             _ => {}
         }
@@ -137,8 +149,25 @@ impl Reading {
         self.log.clear();
         self.position = Some(position);
         if position.seq > 0 {
-            self.troubles
-                .push(format!("the log was shown from {} on only", position.seq));
+            let seq = position.seq;
+            self.tape
+                .complain(format!("the log was shown from {seq} on only"));
+        }
+    }
+
+    /// All is shown: what text it makes of `start`, goes onto the tape.
+    pub(super) fn make_text(&mut self, start: &str) {
+        let mut text = Text::from(start);
+        let mut apply = |entry: &Arc<Entry>| -> Result<(), String> {
+            let patches: Vec<Patch> =
+                serde_json::from_slice(&entry.payload).map_err(|fault| fault.to_string())?;
+            let mut patches = patches.iter();
+            let applied = patches.try_for_each(|patch| text.apply(patch));
+            applied.map_err(|fault| format!("entry {}: {fault}", entry.position.seq))
+        };
+        match self.log.iter().try_for_each(&mut apply) {
+            Ok(()) => self.tape.has_text(&text.to_string()),
+            Err(fault) => self.tape.complain(fault),
         }
     }
 
@@ -171,22 +200,11 @@ mod tests {
     #[test]
     fn after_a_reset_nothing_is_left_of_what_was_shown() {
         let shown = log(1, &["a", "b", "c"]);
-        let mut reading = Reading::default();
+        let mut reading = Reading::new("reader", "ws://a");
         for entry in &shown {
             reading.hear(Event::Entry(Arc::clone(entry)), None);
         }
-        reading.hear(
-            Event::Reset {
-                cause: ResetCause::Diverged,
-                position: shown[1].position,
-                snapshot: None,
-            },
-            None,
-        );
-        assert!(reading.log.is_empty());
-        assert_eq!(reading.troubles.len(), 1, "the beginning is missing");
         let start = Position::start(ChainHash::from_random([2; 8]));
-        let mut reading = Reading::default();
         reading.hear(
             Event::Reset {
                 cause: ResetCause::Diverged,
@@ -195,7 +213,8 @@ mod tests {
             },
             None,
         );
-        assert_eq!((reading.troubles.len(), reading.resets), (0, 1));
+        assert_eq!((reading.log.len(), reading.resets), (0, 1));
+        assert_eq!(reading.position, Some(start));
     }
 
     #[tokio::test]
@@ -203,7 +222,7 @@ mod tests {
         let stage = Stage::of(Vec::new());
         let (tell, events) = tokio::sync::mpsc::channel(8);
         let arrived = CancellationToken::new();
-        let mut reading = Reading::default();
+        let mut reading = Reading::new("reader", "ws://a");
         let mut events = Events::from(events);
         let entries = log(1, &["a", "a"]);
         let following = reading.follow(&mut events, &stage, &arrived, |reading, event| {

@@ -5,6 +5,7 @@ use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use inkwire_checker::{LOG, Recording};
 use inkwire_client::{ConnectOptions, Connection, JoinOptions, Link, constant_token};
 use inkwire_model::{ClientId, DocumentId};
 use inkwire_tests::History;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Replay,
     reader::{Reading, read, read_whole},
-    verdict::{Heard, TimedOut, Verdict},
+    verdict::{Heard, TimedOut, Verdict, judge},
     writer::{Writing, write},
 };
 
@@ -36,7 +37,10 @@ pub(super) struct Stage {
     pub(super) over: CancellationToken,
 }
 
-pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<Verdict> {
+pub(super) async fn play(
+    replay: &Replay,
+    history: &History,
+) -> anyhow::Result<(Verdict, Recording)> {
     let document = match &replay.document {
         Some(document) => document.clone(),
         None => DocumentId::parse(&format!("replay-{}", ClientId::random()))?,
@@ -51,12 +55,13 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     let mut connections = Vec::new();
     // One for each reader, and the writer's.
     let mut arrivals = Vec::new();
-    for url in &replay.read {
+    for (number, url) in (1..).zip(&replay.read) {
         let connection = connect(replay, url)?;
         let opened = connection.document(document.clone(), reads_only()).await?;
         let arrived = CancellationToken::new();
         arrivals.push(arrived.clone());
-        let reader = read(url.clone(), opened, Arc::clone(&stage), arrived);
+        let reading = Reading::new(format!("reader {number} ({url})"), url);
+        let reader = read(reading, opened, Arc::clone(&stage), arrived);
         readers.push(tokio::spawn(reader));
         connections.push(connection);
     }
@@ -69,8 +74,9 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     let cuts = replay.cut_every.map(|every| (every, connections.clone()));
     let arrived = CancellationToken::new();
     arrivals.push(arrived.clone());
-    let url = replay.write.clone();
-    let writer = write(url, opened, pace, cuts, Arc::clone(&stage), arrived);
+    let url = &replay.write;
+    let writing = Writing::new(Reading::new(format!("writer ({url})"), url));
+    let writer = write(writing, opened, pace, cuts, Arc::clone(&stage), arrived);
     let writer = tokio::spawn(writer);
     let deadline = Instant::now() + replay.timeout();
     let all_arrived = join_all(arrivals.iter().map(CancellationToken::cancelled));
@@ -80,9 +86,14 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
     if in_time {
         // A repeat may come after the last entry, and must be seen by somebody.
         sleep(Duration::from_millis(replay.settle_ms)).await;
-        for url in &replay.read {
-            late_readings.push(read_late(replay, &document, url).await?);
-        }
+    }
+    // Who comes late on one path is shown the log; on the others it must be the same. Where a run
+    // did not end, one will do to tell what is missing.
+    let paths = if in_time { replay.read.len() } else { 1 };
+    let names = [LOG.to_owned()].into_iter();
+    let names = names.chain((2..).map(|number| format!("late reader {number}")));
+    for (name, url) in names.zip(replay.read.iter().take(paths)) {
+        late_readings.push(read_late(replay, &document, name, url).await?);
     }
     stage.over.cancel();
     // Told that it is over, they end at once with what they have.
@@ -99,10 +110,9 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
         limit: replay.timeout(),
         unconnected,
     });
-    Ok(Verdict::of(
+    Ok(judge(
         &document,
         history,
-        &stage.payloads,
         Heard {
             writing,
             readings,
@@ -113,15 +123,21 @@ pub(super) async fn play(replay: &Replay, history: &History) -> anyhow::Result<V
 }
 
 /// Somebody who comes when all is written, and reads everything.
-async fn read_late(replay: &Replay, document: &DocumentId, url: &str) -> anyhow::Result<Reading> {
+async fn read_late(
+    replay: &Replay,
+    document: &DocumentId,
+    name: String,
+    url: &str,
+) -> anyhow::Result<Reading> {
     let connection = connect(replay, url)?;
     let opened = connection.document(document.clone(), reads_only()).await?;
-    let reading = timeout(LATE_READER, read_whole(url.to_owned(), opened)).await;
+    let reading = Reading::new(name.as_str(), url);
+    let reading = timeout(LATE_READER, read_whole(reading, opened)).await;
     connection.close().await;
     Ok(reading.unwrap_or_else(|_| {
-        let mut reading = Reading::at(url.to_owned());
-        let trouble = format!("could not read the log in {} s", LATE_READER.as_secs());
-        reading.troubles.push(trouble);
+        let mut reading = Reading::new(name, url);
+        let complaint = format!("could not read the log in {} s", LATE_READER.as_secs());
+        reading.tape.complain(complaint);
         reading
     }))
 }

@@ -1,10 +1,10 @@
-//! The verdict: what each reader should have, against what it has.
+//! The verdict: the checker's, and what else a whole run must be.
 
-use std::{collections::HashSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use bytes::Bytes;
-use inkwire_model::{DocumentId, Position};
-use inkwire_tests::{Difference, History, Patch, Text, align};
+use inkwire_checker::{LOG, Recording};
+use inkwire_model::DocumentId;
+use inkwire_tests::{History, Tape, recording};
 use serde::Serialize;
 
 use super::{reader::Reading, writer::Writing};
@@ -17,9 +17,9 @@ pub(super) struct Verdict {
     document: String,
     edits: u64,
     acknowledged: u64,
-    /// Edits that the log, as the worst reader saw it, does not have in their place.
+    /// Edits that the log does not have, whoever was told of it.
     lost: u64,
-    /// Entries that the log, as the worst reader saw it, has too often.
+    /// Entries that the log has a second time.
     repeated: u64,
     /// How often the writer sent an entry again.
     resent: u64,
@@ -29,8 +29,8 @@ pub(super) struct Verdict {
     latency_p99_ms: Option<f64>,
     readers: Vec<ReaderVerdict>,
     /// What the writer was shown.
-    writer: Option<ReaderVerdict>,
-    /// What is shown to who comes when all is written.
+    writer: ReaderVerdict,
+    /// What is shown to who comes when all is written; the first one's is the log.
     late_readers: Vec<ReaderVerdict>,
     differences: Vec<String>,
 }
@@ -38,7 +38,6 @@ pub(super) struct Verdict {
 #[derive(Debug, Serialize)]
 struct ReaderVerdict {
     url: String,
-    identical: bool,
     entries: u64,
     gaps: u64,
     resets: u64,
@@ -61,188 +60,98 @@ pub(super) struct TimedOut {
     pub(super) unconnected: Vec<String>,
 }
 
-/// What every reader is compared with.
-struct Wanted<'a> {
-    history: &'a History,
-    payloads: &'a [Bytes],
+/// The verdict, and the history that it is about.
+pub(super) fn judge(
+    document: &DocumentId,
+    history: &History,
+    heard: Heard,
+    timed_out: Option<TimedOut>,
+) -> (Verdict, Recording) {
+    let Heard {
+        writing,
+        readings,
+        late_readings,
+    } = heard;
+    let edits = history.transactions.len() as u64;
+    let mut differences: Vec<_> = writing
+        .troubles
+        .iter()
+        .map(|trouble| format!("writer: {trouble}"))
+        .collect();
+    if let Some(TimedOut { limit, unconnected }) = timed_out {
+        differences.push(format!("not finished after {} s", limit.as_secs()));
+        differences.extend(unconnected);
+    }
+    if writing.acknowledged < edits {
+        let missing = edits - writing.acknowledged;
+        differences.push(format!(
+            "writer: {missing} of {edits} edits not acknowledged"
+        ));
+    }
+    let mut latencies = Latencies::default();
+    for reading in &readings {
+        latencies.merge(&reading.latencies);
+    }
+    let mut tapes = Vec::new();
+    let mut told = |reading| {
+        let (told, tape) = told(reading, &history.start_content);
+        tapes.push(tape);
+        told
+    };
+    let mut verdict = Verdict {
+        identical: false,
+        document: document.to_string(),
+        edits,
+        acknowledged: writing.acknowledged,
+        lost: 0,
+        repeated: 0,
+        resent: writing.counts.resent,
+        cuts: writing.cuts,
+        latency_p50_ms: latencies.percentile_ms(50),
+        latency_p99_ms: latencies.percentile_ms(99),
+        late_readers: late_readings.into_iter().map(&mut told).collect(),
+        readers: readings.into_iter().map(&mut told).collect(),
+        writer: told(writing.reading),
+        differences,
+    };
+    // Last, so that it counts: what the history's own end says the text is.
+    let mut wanted = Tape::of(LOG);
+    wanted.has_text(&history.end_content);
+    tapes.push(wanted);
+    let recording = recording(tapes);
+    let checked = inkwire_checker::check(&recording);
+    let counts = checked.counts;
+    verdict.lost = counts.missing + counts.told_lost + counts.forgotten;
+    verdict.repeated = counts.repeated;
+    let violations = checked.violations.iter();
+    let violations = violations.map(ToString::to_string);
+    verdict.differences.extend(violations);
+    verdict.identical = verdict.differences.is_empty() && verdict.lost == 0;
+    (verdict, recording)
+}
+
+/// What is told of a reader, and its tape with the text that it made.
+fn told(mut reading: Reading, start: &str) -> (ReaderVerdict, Tape) {
+    reading.make_text(start);
+    let told = ReaderVerdict {
+        entries: reading.log.len() as u64,
+        gaps: reading.gaps,
+        resets: reading.resets,
+        repeats: reading.repeats,
+        position: reading.position.map(|position| position.to_string()),
+        url: reading.url,
+    };
+    (told, reading.tape)
 }
 
 impl Verdict {
-    pub(super) fn of(
-        document: &DocumentId,
-        history: &History,
-        payloads: &[Bytes],
-        heard: Heard,
-        timed_out: Option<TimedOut>,
-    ) -> Self {
-        let Heard {
-            writing,
-            readings,
-            late_readings,
-        } = heard;
-        let edits = payloads.len() as u64;
-        let mut differences: Vec<_> = writing
-            .troubles
-            .iter()
-            .map(|trouble| format!("writer: {trouble}"))
-            .collect();
-        if let Some(TimedOut { limit, unconnected }) = timed_out {
-            differences.push(format!("not finished after {} s", limit.as_secs()));
-            differences.extend(unconnected);
-        }
-        if writing.acknowledged < edits {
-            let missing = edits - writing.acknowledged;
-            differences.push(format!(
-                "writer: {missing} of {edits} edits not acknowledged"
-            ));
-        }
-        let mut verdict = Self {
-            identical: false,
-            document: document.to_string(),
-            edits,
-            acknowledged: writing.acknowledged,
-            lost: 0,
-            repeated: 0,
-            resent: writing.counts.resent,
-            cuts: writing.cuts,
-            latency_p50_ms: None,
-            latency_p99_ms: None,
-            readers: Vec::new(),
-            writer: None,
-            late_readers: Vec::new(),
-            differences,
-        };
-        let wanted = Wanted { history, payloads };
-        let all = || {
-            let readers = readings.iter().chain(&late_readings);
-            readers.chain([&writing.reading])
-        };
-        verdict.compare_positions(writing.acked, all());
-        let mut latencies = Latencies::default();
-        for (index, reading) in readings.iter().enumerate() {
-            latencies.merge(&reading.latencies);
-            let name = format!("reader {} ({})", index + 1, reading.url);
-            let judged = verdict.judge(&wanted, &name, reading);
-            verdict.readers.push(judged);
-        }
-        for (index, reading) in late_readings.iter().enumerate() {
-            let name = format!("late reader {} ({})", index + 1, reading.url);
-            let judged = verdict.judge(&wanted, &name, reading);
-            verdict.late_readers.push(judged);
-        }
-        let judged = verdict.judge(&wanted, "what the writer was shown", &writing.reading);
-        verdict.writer = Some(judged);
-        verdict.latency_p50_ms = latencies.percentile_ms(50);
-        verdict.latency_p99_ms = latencies.percentile_ms(99);
-        verdict.identical = verdict.differences.is_empty();
-        verdict
-    }
-
     pub(super) fn is_identical(&self) -> bool {
         self.identical
     }
 
-    /// Which reader differs, and in what.
+    /// What was wrong.
     pub(super) fn differences(&self) -> &[String] {
         &self.differences
-    }
-
-    fn judge(&mut self, wanted: &Wanted<'_>, name: &str, reading: &Reading) -> ReaderVerdict {
-        let found = wanted.differences(reading);
-        let (lost, repeated) = wanted.count(reading);
-        self.lost = self.lost.max(lost);
-        self.repeated = self.repeated.max(repeated);
-        let judged = ReaderVerdict {
-            identical: found.is_empty(),
-            entries: reading.log.len() as u64,
-            gaps: reading.gaps,
-            resets: reading.resets,
-            repeats: reading.repeats,
-            position: reading.position.map(|position| position.to_string()),
-            url: reading.url.clone(),
-        };
-        let named = found.into_iter().map(|what| format!("{name}: {what}"));
-        self.differences.extend(named);
-        judged
-    }
-
-    /// One history: a position names everything before it.
-    fn compare_positions<'a>(
-        &mut self,
-        acked: Option<Position>,
-        readings: impl Iterator<Item = &'a Reading>,
-    ) {
-        let mut ends: Vec<Position> = readings.filter_map(|reading| reading.position).collect();
-        ends.extend(acked);
-        let mut distinct: Vec<String> = Vec::new();
-        for end in ends {
-            let end = end.to_string();
-            if !distinct.contains(&end) {
-                distinct.push(end);
-            }
-        }
-        if distinct.len() > 1 {
-            let ends = distinct.join(", ");
-            self.differences
-                .push(format!("readers and the last ack end at {ends}"));
-        }
-    }
-}
-
-impl Wanted<'_> {
-    fn differences(&self, reading: &Reading) -> Vec<String> {
-        let mut found = reading.troubles.clone();
-        let mut text = Text::from(self.history.start_content.as_str());
-        for (index, entry) in reading.log.iter().enumerate() {
-            let seq = entry.position.seq;
-            if seq != index as u64 + 1 {
-                found.push(format!("entry {seq} stands at place {}", index + 1));
-                break;
-            }
-            if self.payloads.get(index) != Some(&entry.payload) {
-                found.push(format!("entry {seq} is not edit {}", index + 1));
-                break;
-            }
-            let patches: Result<Vec<Patch>, _> = serde_json::from_slice(&entry.payload);
-            let applied = patches
-                .map_err(|error| error.to_string())
-                .and_then(|patches| {
-                    let mut patches = patches.iter();
-                    patches
-                        .try_for_each(|patch| text.apply(patch))
-                        .map_err(|fault| fault.to_string())
-                });
-            if let Err(fault) = applied {
-                found.push(format!("entry {seq}: {fault}"));
-                break;
-            }
-        }
-        if reading.log.len() != self.payloads.len() {
-            let (has, wants) = (reading.log.len(), self.payloads.len());
-            found.push(format!("{has} entries instead of {wants}"));
-        }
-        if reading.repeats > 0 {
-            found.push(format!("{} entries were sent to it again", reading.repeats));
-        }
-        if let Some(at) = text.first_difference(&Text::from(self.history.end_content.as_str())) {
-            found.push(format!(
-                "the text differs from the history's end at code point {at}"
-            ));
-        }
-        found
-    }
-
-    /// Edits that are not in their place, and entries that are there too often.
-    fn count(&self, reading: &Reading) -> (u64, u64) {
-        let wanted: Vec<&Bytes> = self.payloads.iter().collect();
-        let got: Vec<&Bytes> = reading.log.iter().map(|entry| &entry.payload).collect();
-        let Difference { missing, surplus } = align(&wanted, &got);
-        // Where neighbours are alike, a number that comes twice shows what contents do not.
-        let mut numbers = HashSet::new();
-        let entries = reading.log.iter();
-        let twice = entries.filter(|e| !numbers.insert((&e.author, &e.client, e.client_seq)));
-        let hidden = twice.count().saturating_sub(surplus);
-        ((missing + hidden) as u64, (surplus + hidden) as u64)
     }
 }
 
@@ -293,121 +202,149 @@ impl fmt::Display for Verdict {
 mod tests {
     use std::sync::Arc;
 
-    use inkwire_model::Entry;
+    use inkwire_client::{AppendId, Draft, Event, State};
+    use inkwire_model::{Entry, Position, Role, Subject};
 
     use super::*;
     use crate::replay::fixture::log;
 
-    fn payloads() -> (History, Vec<Bytes>) {
-        let history = inkwire_tests::generate(200, 3);
-        let payloads = history.payloads().unwrap().into_iter();
-        let payloads = payloads.map(Bytes::from).collect();
-        (history, payloads)
+    fn history() -> History {
+        inkwire_tests::generate(200, 3)
     }
 
-    fn reading(log: Vec<Arc<Entry>>) -> Reading {
-        Reading {
-            url: "ws://a".into(),
-            position: log.last().map(|entry| entry.position),
-            log,
-            ..Reading::default()
+    /// Somebody who was shown this.
+    fn reading(name: &str, shown: &[Arc<Entry>]) -> Reading {
+        let mut reading = Reading::new(name, "ws://a");
+        for entry in shown {
+            reading.hear(Event::Entry(Arc::clone(entry)), None);
         }
+        reading
+    }
+
+    fn writing(log: &[Arc<Entry>], shown: &[Arc<Entry>]) -> Writing {
+        let mut writing = Writing::new(Reading::new("writer", "ws://a"));
+        let client = log.first().map(|entry| entry.client.clone());
+        let live = State::Live {
+            position: Position::start(inkwire_model::ChainHash::from_random([1; 8])),
+            role: Role::Writer,
+            subject: Subject::parse("alice").unwrap(),
+            client,
+        };
+        writing.reading.hear(Event::State(live), None);
+        for entry in log {
+            let append = AppendId(entry.client_seq);
+            let draft = Draft::edit(entry.payload.clone());
+            writing.reading.tape.submitted(append, draft);
+            let acked = Event::Acked {
+                append,
+                client_seq: entry.client_seq,
+                position: entry.position,
+            };
+            writing.reading.hear(acked, None);
+            writing.acknowledged += 1;
+        }
+        for entry in shown {
+            writing.reading.hear(Event::Entry(Arc::clone(entry)), None);
+        }
+        writing
     }
 
     /// Where all goes well, but for what `change` does.
-    fn verdict(change: impl FnOnce(&mut Heard)) -> Verdict {
-        let (history, payloads) = payloads();
-        let log = log(1, &payloads);
+    fn verdict(change: impl FnOnce(&mut Heard, &[Arc<Entry>])) -> Verdict {
+        let history = history();
+        let log = log(1, &history.payloads().unwrap());
         let mut heard = Heard {
-            writing: Writing {
-                acknowledged: 200,
-                acked: log.last().map(|entry| entry.position),
-                reading: reading(log.clone()),
-                ..Writing::default()
-            },
-            readings: vec![reading(log.clone())],
-            late_readings: vec![reading(log)],
+            writing: writing(&log, &log),
+            readings: vec![reading("reader 1", &log)],
+            late_readings: vec![reading(LOG, &log)],
         };
-        change(&mut heard);
+        change(&mut heard, &log);
         let document = DocumentId::parse("d").unwrap();
-        Verdict::of(&document, &history, &payloads, heard, None)
+        judge(&document, &history, heard, None).0
     }
 
     #[test]
     fn a_whole_log_is_identical() {
-        let verdict = verdict(|_| {});
+        let verdict = verdict(|_, _| {});
         assert!(verdict.is_identical(), "{:?}", verdict.differences());
         assert_eq!((verdict.lost, verdict.repeated), (0, 0));
     }
 
     #[test]
-    fn what_is_missing_or_there_twice_is_counted_and_named() {
-        let missing = verdict(|heard| {
-            heard.readings[0].log.pop();
+    fn who_was_shown_less_is_named() {
+        let behind = verdict(|heard, log| {
+            heard.readings[0] = reading("reader 1", &log[..199]);
         });
-        assert_eq!((missing.lost, missing.repeated), (1, 0));
-        assert!(missing.differences()[0].starts_with("reader 1 (ws://a): 199 entries"));
-        let swapped = verdict(|heard| heard.readings[0].log.swap(10, 11));
-        assert!(swapped.differences()[0].contains("entry 12 stands at place 11"));
+        assert!(!behind.is_identical());
+        let first = &behind.differences()[0];
+        assert!(first.starts_with("reader 1: ends at seq 199"), "{first}");
+        let hole = verdict(|heard, log| {
+            let with_hole: Vec<_> = [&log[..7], &log[8..]].concat();
+            heard.writing = writing(log, &with_hole);
+        });
+        assert!(hole.differences()[0].starts_with("writer: was shown 9-"));
     }
 
     #[test]
-    fn a_repeat_at_the_end_is_seen_by_who_comes_late() {
-        let (_, mut payloads) = payloads();
+    fn what_the_log_lacks_or_has_twice_is_counted() {
+        let lost = verdict(|heard, log| {
+            heard.late_readings = vec![reading(LOG, &log[..199])];
+        });
+        assert_eq!((lost.lost, lost.repeated), (1, 0));
+        let mut payloads = history().payloads().unwrap();
         payloads.push(payloads[199].clone());
         let longer = log(1, &payloads);
-        let late = verdict(|heard| heard.late_readings = vec![reading(longer)]);
-        assert_eq!((late.lost, late.repeated), (0, 1));
-        assert!(!late.is_identical());
-        let named = late.differences().iter();
-        assert!(named.clone().any(|d| d.starts_with("late reader 1")));
+        let repeated = verdict(|heard, _| heard.late_readings = vec![reading(LOG, &longer)]);
+        assert_eq!((repeated.lost, repeated.repeated), (0, 1));
+        assert!(!repeated.is_identical());
     }
 
     #[test]
     fn what_was_sent_to_a_reader_again_is_a_difference() {
-        let again = verdict(|heard| heard.readings[0].repeats = 1);
+        let counts = inkwire_client::Counts {
+            repeats_dropped: 1,
+            ..Default::default()
+        };
+        let again = verdict(|heard, _| heard.readings[0].tape.counted(&counts));
         assert!(!again.is_identical());
-        assert_eq!(again.readers[0].repeats, 1);
-        let to_writer = verdict(|heard| heard.writing.reading.repeats = 1);
+        let to_writer = verdict(|heard, _| heard.writing.reading.tape.counted(&counts));
         assert!(!to_writer.is_identical());
     }
 
     #[test]
     fn equal_texts_in_two_histories_are_different() {
-        let (_, payloads) = payloads();
-        let forked = verdict(|heard| heard.readings[0] = reading(log(2, &payloads)));
+        let other = log(2, &history().payloads().unwrap());
+        let forked = verdict(|heard, _| heard.readings[0] = reading("reader 1", &other));
         assert!(!forked.is_identical());
         assert_eq!(forked.differences().len(), 1, "{:?}", forked.differences());
-        let unacked = verdict(|heard| heard.writing.acked = Some(log(2, &payloads)[199].position));
-        assert!(!unacked.is_identical());
     }
 
     #[test]
-    fn a_loss_and_a_repeat_of_one_content_do_not_cancel_out() {
-        let history = inkwire_tests::generate(3, 1);
-        let payloads: Vec<Bytes> = ["x", "a", "b", "x", "c"].map(Bytes::from).to_vec();
-        let wanted = Wanted {
-            history: &history,
-            payloads: &payloads,
-        };
-        let moved = reading(log(1, &["a", "b", "x", "c", "x"]));
-        assert_eq!(wanted.count(&moved), (1, 1));
-        // All alike: only the number tells.
-        let alike: Vec<Bytes> = ["x", "x", "x"].map(Bytes::from).to_vec();
-        let mut entries = log(1, &alike);
-        entries[2] = Arc::clone(&entries[1]);
-        let wanted = Wanted {
-            history: &history,
-            payloads: &alike,
-        };
-        assert_eq!(wanted.count(&reading(entries)), (1, 1));
-    }
-
-    #[test]
-    fn the_writer_is_judged_like_a_reader() {
-        let hole = verdict(|heard| {
-            heard.writing.reading.log.remove(7);
+    fn a_text_that_is_not_the_historys_end_is_a_difference() {
+        let mut payloads = history().payloads().unwrap();
+        payloads[199] = b"[[0,0,\"?\"]]".to_vec();
+        let other = log(1, &payloads);
+        let verdict = verdict(|heard, _| {
+            *heard = Heard {
+                writing: writing(&other, &other),
+                readings: vec![reading("reader 1", &other)],
+                late_readings: vec![reading(LOG, &other)],
+            };
         });
-        assert_eq!((hole.lost, hole.is_identical()), (1, false));
+        assert_eq!(
+            verdict.differences().len(),
+            2,
+            "{:?}",
+            verdict.differences()
+        );
+        assert!(verdict.differences()[0].contains("its text is not"));
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_or_not_finished_is_a_difference() {
+        let unacked = verdict(|heard, _| heard.writing.acknowledged = 199);
+        assert!(!unacked.is_identical());
+        let refused = verdict(|heard, _| heard.writing.troubles.push("refused".into()));
+        assert_eq!(refused.differences(), ["writer: refused"]);
     }
 }

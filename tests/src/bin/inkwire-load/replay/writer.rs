@@ -5,7 +5,6 @@ use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duratio
 use inkwire_client::{AppendId, Connection, Counts, Document, Draft, Event, Events, State};
 use tokio::time::{Instant, sleep_until};
 
-use inkwire_model::Position;
 use tokio_util::sync::CancellationToken;
 
 use super::{reader::Reading, scene::Stage};
@@ -14,11 +13,9 @@ use super::{reader::Reading, scene::Stage};
 const UNDER_WAY_MAX: usize = 64;
 
 /// What became of the writer's entries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writing {
     pub(super) acknowledged: u64,
-    /// The highest position that was acknowledged in the history as it is now.
-    pub(super) acked: Option<Position>,
     /// The highest seq that was ever acknowledged.
     pub(super) goal: u64,
     /// Connections that were really broken.
@@ -30,8 +27,21 @@ pub(super) struct Writing {
     pub(super) troubles: Vec<String>,
 }
 
+impl Writing {
+    pub(super) fn new(reading: Reading) -> Self {
+        Self {
+            acknowledged: 0,
+            goal: 0,
+            cuts: 0,
+            reading,
+            counts: Counts::default(),
+            troubles: Vec::new(),
+        }
+    }
+}
+
 pub(super) async fn write(
-    url: String,
+    mut writing: Writing,
     (document, mut events): (Document, Events),
     schedule: Option<Vec<Duration>>,
     cuts: Option<(u64, Vec<Connection>)>,
@@ -40,10 +50,6 @@ pub(super) async fn write(
 ) -> Writing {
     // However it ends, nobody waits for it in vain.
     let _arrived = arrived.clone().drop_guard();
-    let mut writing = Writing {
-        reading: Reading::at(url),
-        ..Writing::default()
-    };
     let playing = play(&document, &mut events, schedule, cuts, &stage, &mut writing);
     let is_done = tokio::select! {
         () = playing => true,
@@ -51,16 +57,18 @@ pub(super) async fn write(
     };
     if is_done {
         stage.goal.send_replace(Some(writing.goal));
-        let mut reading = std::mem::take(&mut writing.reading);
         let mut nothing = HashMap::new();
+        // What is heard now changes nothing that follows, but is on the tape.
+        let Writing {
+            reading, troubles, ..
+        } = &mut writing;
         let hear_more = |reading: &mut Reading, event: Event| {
-            hear(event.clone(), &mut nothing, &stage, &mut writing);
+            troubles.extend(trouble(&event, &mut nothing));
             reading.hear(event, None);
         };
         reading
             .follow(&mut events, &stage, &arrived, hear_more)
             .await;
-        writing.reading = reading;
     }
     writing.reading.count_repeats(&document).await;
     if let Some(counts) = document.counts().await {
@@ -102,8 +110,10 @@ async fn play(
             let ns = u64::try_from(stage.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             sent.store(ns, Ordering::Relaxed);
         }
-        match document.append(Draft::edit(payload.clone())).await {
+        let draft = Draft::edit(payload.clone());
+        match document.append(draft.clone()).await {
             Ok(append) => {
+                writing.reading.tape.submitted(append, draft);
                 under_way.insert(append, index);
             }
             Err(error) => {
@@ -133,48 +143,39 @@ fn take(
     stage: &Stage,
     writing: &mut Writing,
 ) {
-    hear(event.clone(), under_way, stage, writing);
+    if let Event::Acked {
+        append, position, ..
+    } = &event
+    {
+        if under_way.remove(append).is_some() {
+            writing.acknowledged += 1;
+            stage.progress.inc(1);
+        }
+        writing.goal = writing.goal.max(position.seq);
+    }
+    writing.troubles.extend(trouble(&event, under_way));
     writing.reading.hear(event, None);
 }
 
-fn hear(
-    event: Event,
-    under_way: &mut HashMap<AppendId, usize>,
-    stage: &Stage,
-    writing: &mut Writing,
-) {
+/// What the library told of losses and refusals, and of whose answers need not be waited for.
+fn trouble(event: &Event, under_way: &mut HashMap<AppendId, usize>) -> Option<String> {
     match event {
-        Event::Acked {
-            append, position, ..
-        } => {
-            if under_way.remove(&append).is_some() {
-                writing.acknowledged += 1;
-                stage.progress.inc(1);
-            }
-            writing.goal = writing.goal.max(position.seq);
-            if writing.acked.is_none_or(|acked| acked.seq < position.seq) {
-                writing.acked = Some(position);
-            }
-        }
-        // What was acknowledged in another history names no position of this one.
-        Event::Reset { .. } => writing.acked = None,
         Event::Nack { append, nack } => {
-            let index = under_way.remove(&append);
-            writing
-                .troubles
-                .push(format!("edit {index:?} was refused: {nack:?}"));
+            let index = under_way.remove(append);
+            Some(format!("edit {index:?} was refused: {nack:?}"))
         }
         Event::Lost {
             from, to, cause, ..
         } => {
-            // Which edits these were is not told; what a reader misses shows it.
-            writing
-                .troubles
-                .push(format!("{from} to {to} cannot be sent again: {cause:?}"));
+            // Which edits these were is not told; the checker finds out what is missing.
             under_way.clear();
+            Some(format!("{from} to {to} cannot be sent again: {cause:?}"))
         }
         // The reading says so.
-        Event::State(State::Ended(_)) => under_way.clear(),
-        _ => {}
+        Event::State(State::Ended(_)) => {
+            under_way.clear();
+            None
+        }
+        _ => None,
     }
 }

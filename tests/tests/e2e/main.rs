@@ -17,3 +17,4 @@ mod redis_away;
 mod relay;
 mod replay;
 mod revocation;
+mod witness;

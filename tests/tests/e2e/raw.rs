@@ -10,6 +10,8 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
+use crate::witness::{Direction, Witness};
+
 /// How long an answer may take. Longer than the five seconds that an append may (C4).
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -31,6 +33,7 @@ pub(crate) enum Heard {
 pub(crate) struct Raw {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     encoding: Encoding,
+    witness: Witness,
 }
 
 impl Raw {
@@ -63,7 +66,11 @@ impl Raw {
                 .map(HeaderValue::as_bytes),
             Some(sub_protocol.as_bytes())
         );
-        Ok(Self { socket, encoding })
+        Ok(Self {
+            socket,
+            encoding,
+            witness: Witness::new(),
+        })
     }
 
     /// Handshake, `hello` and `welcome`.
@@ -106,7 +113,11 @@ impl Raw {
 
     pub(crate) async fn send(&mut self, packet: &Value) {
         let message = match self.encoding {
-            Encoding::Json => Message::text(packet.to_string()),
+            Encoding::Json => {
+                let text = packet.to_string();
+                self.witness.note(Direction::Sent, &text);
+                Message::text(text)
+            }
             Encoding::MessagePack => {
                 Message::binary(rmp_serde::to_vec_named(packet).expect("MessagePack"))
             }
@@ -125,7 +136,10 @@ impl Raw {
                 .await
                 .expect("something is heard in time");
             let packet = match message {
-                Some(Ok(Message::Text(text))) => serde_json::from_str(&text).expect("JSON"),
+                Some(Ok(Message::Text(text))) => {
+                    self.witness.note(Direction::Heard, &text);
+                    serde_json::from_str(&text).expect("JSON")
+                }
                 Some(Ok(Message::Binary(bytes))) => {
                     rmp_serde::from_slice(&bytes).expect("MessagePack")
                 }
@@ -137,6 +151,11 @@ impl Raw {
             };
             return Heard::Packet(packet);
         }
+    }
+
+    /// What it sent and heard so far.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     /// The next packet, which must have this type.

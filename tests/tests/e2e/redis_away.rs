@@ -1,16 +1,21 @@
 //! C16: Redis away at the start, away during a run, or unfit.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use inkwire_client::{ConnectOptions, Connection, Document, Draft, Event, Events, JoinOptions};
+use inkwire_checker::{LOG, check};
+use inkwire_client::{
+    ConnectOptions, Connection, Document, Draft, Event, Events, JoinOptions, State,
+};
 use inkwire_model::{DocumentId, ResetCause};
 use inkwire_test_support::{Gateway, Redis, http_request, wait_until};
+use inkwire_tests::{Tape, recording};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     cluster::replica,
     raw::{self, DEADLINE, Raw},
+    witness::assert_one_history,
 };
 
 #[tokio::test]
@@ -64,6 +69,7 @@ async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
         (&json!(2), &json!("after"))
     );
     assert_eq!(entry["position"], ack["position"]);
+    assert_one_history(&document, &two.url(), None, [writer, reader]).await;
 }
 
 #[tokio::test]
@@ -87,6 +93,7 @@ async fn cut_connections_to_redis_lose_nothing() {
         assert_eq!(entry["payload"], "after");
         assert_eq!(entry["position"], ack["position"]);
     }
+    assert_one_history(&document, &two.url(), None, [writer, reader]).await;
 }
 
 #[test]
@@ -153,41 +160,52 @@ async fn all_text_comes_back(more: u64) {
         progress
     };
     let mut reading = JoinSet::new();
-    for gateway in [&one, &two] {
-        let reader = Member::join(gateway, &document, true).await;
-        reading.spawn(reader.read(all, halfway()));
+    for (name, gateway) in [("reader 1", &one), ("reader 2", &two)] {
+        let reader = Member::join(name, gateway, &document, true).await;
+        reading.spawn(reader.read(all, 0, halfway()));
     }
-    let writer = Member::join(&one, &document, false).await;
+    let writer = Member::join("writer", &one, &document, false).await;
     let appender = writer.document.clone();
-    reading.spawn(writer.read(all, halfway()));
-    for number in 0..BEFORE {
-        let draft = Draft::edit(number.to_string());
-        appender.append(draft).await.unwrap();
-    }
+    let mut submissions = Tape::of("writer");
+    reading.spawn(writer.read(all, all, halfway()));
+    append(&appender, 0..BEFORE, &mut submissions).await;
     for mut reached in halves {
         let is_halfway = reached.wait_for(|entries| *entries >= BEFORE);
         timeout(DEADLINE, is_halfway).await.unwrap().unwrap();
     }
 
     redis.kill().unwrap();
-    for number in BEFORE..BEFORE + more / 2 {
-        let draft = Draft::edit(number.to_string());
-        appender.append(draft).await.unwrap();
-    }
+    append(&appender, BEFORE..BEFORE + more / 2, &mut submissions).await;
     redis.start_again().unwrap();
-    for number in BEFORE + more / 2..all {
-        let draft = Draft::edit(number.to_string());
-        appender.append(draft).await.unwrap();
-    }
-    let written: Vec<String> = (0..all).map(|number| number.to_string()).collect();
-    let texts = timeout(DEADLINE * 2, reading.join_all()).await;
-    for (text, resets) in texts.expect("everything comes back in time") {
-        assert_eq!(text, written);
+    append(&appender, BEFORE + more / 2..all, &mut submissions).await;
+    let heard = timeout(DEADLINE * 2, reading.join_all()).await;
+    let mut tapes = vec![submissions];
+    for (tape, resets) in heard.expect("everything comes back in time") {
+        tapes.push(tape);
         assert!(!resets.is_empty(), "it was told that it starts over");
         assert!(
             resets.iter().all(|cause| *cause == ResetCause::Diverged),
             "{resets:?}"
         );
+    }
+    let late = Member::join(LOG, &two, &document, true).await;
+    tapes.push(late.read_log().await);
+    let verdict = check(&recording(tapes));
+    assert!(verdict.is_clean(), "{verdict}");
+    // Nothing was told lost, nothing refused: all of it is there.
+    let counts = verdict.counts;
+    assert_eq!(
+        (counts.entries, counts.acknowledged, counts.told_lost),
+        (all, all, 0)
+    );
+}
+
+/// Appends these numbers.
+async fn append(document: &Document, numbers: Range<u64>, tape: &mut Tape) {
+    for number in numbers {
+        let draft = Draft::edit(number.to_string());
+        let append = document.append(draft.clone()).await.unwrap();
+        tape.submitted(append, draft);
     }
 }
 
@@ -196,10 +214,11 @@ struct Member {
     document: Document,
     events: Events,
     connection: Connection,
+    tape: Tape,
 }
 
 impl Member {
-    async fn join(gateway: &Gateway, document: &DocumentId, read_only: bool) -> Self {
+    async fn join(name: &str, gateway: &Gateway, document: &DocumentId, read_only: bool) -> Self {
         let connection = Connection::open(ConnectOptions::new(gateway.url())).unwrap();
         let options = JoinOptions {
             read_only,
@@ -211,26 +230,30 @@ impl Member {
             document,
             events,
             connection,
+            tape: Tape::of(name),
         }
     }
 
-    /// Reads until the text has `all` entries; gives it, and why it started over.
+    /// Reads until it was reset, is shown `all` entries and has heard of so many of its own; says why
+    /// it started over.
     async fn read(
         mut self,
         all: u64,
+        own: u64,
         progress: watch::Sender<u64>,
-    ) -> (Vec<String>, Vec<ResetCause>) {
-        let (mut text, mut resets) = (Vec::new(), Vec::new());
-        while (text.len() as u64) < all || resets.is_empty() {
-            match self.events.next().await.expect("the connection lives") {
-                Event::Entry(entry) => {
-                    text.push(String::from_utf8(entry.payload.to_vec()).unwrap());
-                    progress.send_replace(text.len() as u64);
+    ) -> (Tape, Vec<ResetCause>) {
+        let (mut shown, mut acknowledged, mut resets) = (0, 0, Vec::new());
+        while shown < all || acknowledged < own || resets.is_empty() {
+            match self.hear().await {
+                Event::Entry(_) => {
+                    shown += 1;
+                    progress.send_replace(shown);
                 }
                 Event::Reset { cause, .. } => {
-                    text.clear();
+                    shown = 0;
                     resets.push(cause);
                 }
+                Event::Acked { .. } => acknowledged += 1,
                 event @ (Event::Lost { .. } | Event::Nack { .. } | Event::Broken(_)) => {
                     panic!("{event:?}")
                 }
@@ -238,7 +261,20 @@ impl Member {
             }
         }
         self.connection.close().await;
-        (text, resets)
+        (self.tape, resets)
+    }
+
+    /// Reads what there is.
+    async fn read_log(mut self) -> Tape {
+        while !matches!(self.hear().await, Event::State(State::Live { .. })) {}
+        self.connection.close().await;
+        self.tape
+    }
+
+    async fn hear(&mut self) -> Event {
+        let event = self.events.next().await.expect("the connection lives");
+        self.tape.hear(&event);
+        event
     }
 }
 

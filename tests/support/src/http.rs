@@ -21,9 +21,23 @@ pub struct HttpReply {
 
 /// `GET path` with more header lines, from `address` (`127.0.0.1:8080`).
 pub fn http_request(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<HttpReply> {
+    exchange("GET", address, path, headers)
+}
+
+/// `POST path` without a body.
+pub fn http_post(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<HttpReply> {
+    exchange("POST", address, path, headers)
+}
+
+fn exchange(
+    method: &str,
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<HttpReply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    let mut request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n");
+    let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

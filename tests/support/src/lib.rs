@@ -19,7 +19,7 @@ mod wait;
 
 pub use gateway::{Gateway, GatewayOptions, gateway_binary};
 pub use haproxy::Haproxy;
-pub use http::{HttpReply, http_request};
+pub use http::{HttpReply, http_post, http_request};
 pub use nginx::Nginx;
 pub use port::Port;
 pub use process::{Exit, Process};

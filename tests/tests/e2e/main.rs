@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod cluster;
+mod credentials;
 mod deploy;
 mod embedded;
 mod history;

@@ -143,16 +143,18 @@ test('credentials are renewed in place before they end', () => {
 });
 
 test('credentials whose renewal was refused are renewed again', () => {
-  const rig = new Rig({ hasTokens: true, canRenewTokens: true });
-  rig.core.connect(rig.now);
-  rig.settle();
-  rig.core.tokenReady({ token: 'first' }, rig.now);
-  rig.settle();
-  rig.greet();
-  rig.effects.length = 0;
-  rig.say({ type: 'error', code: 'token_expired', detail: 'too late' });
-  rig.pass(2_000);
-  assert.deepEqual(rig.effects, ['fetch_token']);
+  for (const code of ['unauthenticated', 'token_expired', 'unavailable', 'throttled']) {
+    const rig = new Rig({ hasTokens: true, canRenewTokens: true });
+    rig.core.connect(rig.now);
+    rig.settle();
+    rig.core.tokenReady({ token: 'first' }, rig.now);
+    rig.settle();
+    rig.greet();
+    rig.effects.length = 0;
+    rig.say({ type: 'error', code, detail: 'not this one, or not now' });
+    rig.pass(2_000);
+    assert.deepEqual(rig.effects, ['fetch_token'], code);
+  }
 });
 
 test('a token that cannot be had is asked for again', () => {

@@ -22,6 +22,8 @@ const RETRY_MAX_MS = 10_000;
 /** Credentials are renewed this long before they end, or after 4/5 of a shorter life. */
 const RENEW_BEFORE_MS = 30_000;
 const RENEW_AGAIN_MS = 1_000;
+/** What a renewal may be refused with. */
+const RENEWAL_REFUSALS: ReadonlySet<string> = new Set(['unauthenticated', 'token_expired', 'unavailable', 'throttled']);
 /** How long a `left` may take. */
 const LEAVE_TIMEOUT_MS = 60_000;
 /** Used where a gateway does not say it. */
@@ -251,7 +253,7 @@ export class ConnectionCore {
         if (packet.document === undefined) {
           this.#cause = packet.code;
           // A renewal that was refused: the credentials of before still count, for how long is not known.
-          const isRefusal = packet.code === 'unauthenticated' || packet.code === 'token_expired';
+          const isRefusal = RENEWAL_REFUSALS.has(packet.code);
           if (isRefusal && this.#phase === 'connected' && this.#options.canRenewTokens) this.#renewAt = now + RENEW_AGAIN_MS;
           return this.#emit('error', { code: packet.code, detail: packet.detail });
         }

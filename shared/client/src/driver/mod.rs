@@ -404,6 +404,7 @@ impl Driver {
                 }
                 (Output::Refused { code, detail, .. }, _) => {
                     tracing::warn!(code = code.as_str(), detail, "refused by the gateway");
+                    self.credentials.refused();
                     self.refusal = (code.row().retry == Retry::Reauthenticated).then_some(code);
                 }
                 (Output::Disconnect { why }, _) => end = Some(why.to_owned()),

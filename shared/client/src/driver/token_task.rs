@@ -11,6 +11,8 @@ use crate::token::{Token, TokenFuture, TokenSource};
 
 /// After a source that failed.
 const RETRY: Duration = Duration::from_secs(5);
+/// After a renewal that the gateway refused.
+const AGAIN: Duration = Duration::from_secs(1);
 const MINIMUM: Duration = Duration::from_secs(1);
 
 pub(super) struct Credentials {
@@ -50,6 +52,14 @@ impl Credentials {
         });
     }
 
+    /// The renewal was refused: the credentials of before still count, for how long is not known.
+    pub(super) fn refused(&mut self) {
+        // Without an end known there was nothing to renew.
+        if self.renew_at.is_some() && self.fetching.is_none() {
+            self.renew_at = Some(Instant::now() + AGAIN);
+        }
+    }
+
     pub(super) fn dropped(&mut self) {
         self.renew_at = None;
         self.fetching = None;
@@ -70,5 +80,38 @@ impl Credentials {
             Err(_) => self.renew_at = Some(Instant::now() + RETRY),
         }
         token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refused_renewal_is_tried_again_before_the_next_is_due() {
+        let in_an_hour = SystemTime::now() + Duration::from_secs(3_600);
+        let expires_at = in_an_hour.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let token = Token {
+            text: "token".to_owned(),
+            expires_at_unix_ms: u64::try_from(expires_at.as_millis()).ok(),
+        };
+        let source: TokenSource = Arc::new({
+            let token = token.clone();
+            move || {
+                let token = token.clone();
+                Box::pin(async move { Ok(token) })
+            }
+        });
+        let mut credentials = Credentials::new(Some(source));
+        credentials.refused();
+        assert_eq!(credentials.renew_at, None, "there is nothing to renew");
+        credentials.holds(Some(&token));
+        credentials.refused();
+        let renewed = timeout(Duration::from_secs(20), credentials.renewed()).await;
+        assert_eq!(renewed.map_err(|_| "not in time"), Ok(Ok(token)));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     time::timeout,
@@ -57,11 +57,11 @@ pub(crate) async fn read_frame(
 fn render(opcode: u8, payload: &[u8]) -> String {
     match opcode {
         0x1 => match serde_json::from_slice(payload) {
-            Ok(packet) => render_packet(&packet),
+            Ok(packet) => render_packet(packet),
             Err(error) => format!("text that is no JSON: {error}"),
         },
         0x2 => match rmp_serde::from_slice(payload) {
-            Ok(packet) => render_packet(&packet),
+            Ok(packet) => render_packet(packet),
             Err(error) => format!("binary that is no MessagePack: {error}"),
         },
         0x8 => match payload {
@@ -77,14 +77,28 @@ fn render(opcode: u8, payload: &[u8]) -> String {
     }
 }
 
-fn render_packet(packet: &Value) -> String {
-    let kind = packet["type"].as_str().unwrap_or("a packet without type");
-    match kind {
-        "pong" => format!("pong {}", packet["id"]),
-        "error" => {
-            assert!(packet["detail"].is_string(), "{packet}");
-            format!("error {}", packet["code"].as_str().unwrap_or_default())
-        }
-        kind => kind.to_owned(),
+/// What the tables compare of a packet.
+#[derive(Deserialize)]
+struct Packet {
+    #[serde(rename = "type")]
+    kind: String,
+    code: Option<String>,
+    detail: Option<String>,
+    id: Option<u64>,
+}
+
+fn render_packet(packet: Packet) -> String {
+    let Packet {
+        kind,
+        code,
+        detail,
+        id,
+    } = packet;
+    match (&*kind, code, detail, id) {
+        ("pong", _, _, Some(id)) => format!("pong {id}"),
+        ("error", Some(code), Some(_), _) => format!("error {code}"),
+        ("nack", Some(code), _, _) => format!("nack {code}"),
+        ("pong" | "error" | "nack", ..) => format!("a {kind} without its fields"),
+        _ => kind,
     }
 }

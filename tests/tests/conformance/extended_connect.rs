@@ -1,5 +1,6 @@
 //! The opening handshake over HTTP/2 (RFC 8441): an extended CONNECT, checked like the other one.
 
+use inkwire_test_support::Gateway;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::http::{Method, StatusCode};
 
@@ -26,8 +27,11 @@ type Row = (&'static str, &'static str, Ask, Expected);
 
 #[tokio::test]
 async fn handshakes_over_http2() {
-    let gateway = wire::replica();
-    let connection = Connection::open(&gateway).await;
+    all(&wire::replica()).await;
+}
+
+pub(crate) async fn all(gateway: &Gateway) {
+    let connection = Connection::open(gateway).await;
     let mut results = Results::default();
     // The settings stand in front of every answer.
     let first = run(

@@ -96,7 +96,10 @@ use Expected::{Bad, Refused, Session};
 
 #[tokio::test]
 async fn handshakes_over_http1() {
-    let gateway = wire::replica();
+    all(&wire::replica()).await;
+}
+
+pub(crate) async fn all(gateway: &Gateway) {
     let mut results = Results::default();
     for case in cases(&gateway.address()) {
         for by_byte in [false, true] {
@@ -104,13 +107,13 @@ async fn handshakes_over_http1() {
             if by_byte && bytes.len() > 2_000 {
                 continue;
             }
-            let failure = run(&gateway, &case, &bytes, by_byte).await.err();
+            let failure = run(gateway, &case, &bytes, by_byte).await.err();
             let name = if by_byte { ", byte by byte" } else { "" };
             results.add(case.section, &format!("{}{name}", case.name), failure);
         }
     }
     // None of it did harm.
-    wire::open(&gateway, Encoding::Json).await;
+    wire::open(gateway, Encoding::Json).await;
     results.tell("Handshakes over HTTP/1.1");
 }
 
@@ -285,7 +288,7 @@ fn accepted(host: &str) -> Vec<Row> {
         (
             section,
             "headers that nobody knows",
-            good().also("X-Anything: at all").also("Cookie: a=b"),
+            good().also("X-Anything: at all"),
             Session(None),
         ),
         (
@@ -576,6 +579,18 @@ fn origins(host: &str) -> Vec<Row> {
             "two",
             from(&format!("http://{host}")).also(format!("Origin: http://{host}")),
             refused(),
+        ),
+        (
+            section,
+            "none, with a cookie",
+            Request::good(host).also("Cookie: a=b"),
+            refused(),
+        ),
+        (
+            section,
+            "this one, with a cookie",
+            from(&format!("http://{host}")).also("Cookie: a=b"),
+            Session(None),
         ),
         (
             section,

@@ -15,6 +15,7 @@ mod frames;
 mod handshakes;
 mod http2;
 mod messages;
+mod strangers;
 mod streams;
 mod table;
 mod wire;

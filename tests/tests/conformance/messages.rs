@@ -28,18 +28,24 @@ enum Writes {
 
 #[tokio::test]
 async fn frames_over_http1() {
-    let gateway = replica();
-    run("RFC 6455 over HTTP/1.1", |case, writes| {
-        one_over_http1(&gateway, case, writes)
-    })
-    .await;
+    over_http1(&replica()).await;
 }
 
 #[tokio::test]
 async fn frames_over_http2() {
-    let gateway = replica();
+    over_http2(&replica()).await;
+}
+
+pub(crate) async fn over_http1(gateway: &Gateway) {
+    run("RFC 6455 over HTTP/1.1", |case, writes| {
+        one_over_http1(gateway, case, writes)
+    })
+    .await;
+}
+
+pub(crate) async fn over_http2(gateway: &Gateway) {
     // All of them on one connection: none harms another.
-    let connection = Connection::open(&gateway).await;
+    let connection = Connection::open(gateway).await;
     run("RFC 6455 over HTTP/2 (RFC 8441)", |case, writes| {
         one_over_http2(&connection, case, writes)
     })

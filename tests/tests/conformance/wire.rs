@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use inkwire_test_support::Gateway;
+use inkwire_test_support::{Gateway, GatewayOptions};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -20,13 +20,15 @@ pub(crate) const FRAGMENTS_MAX: usize = 65_536;
 pub(crate) const HEADER_BYTES_MAX: usize = 16_384;
 
 pub(crate) fn replica() -> Gateway {
+    options().start().unwrap()
+}
+
+pub(crate) fn options() -> GatewayOptions {
     Gateway::options()
         .args(["--message-bytes-max", &MESSAGE_BYTES_MAX.to_string()])
         .args(["--fragments-max", &FRAGMENTS_MAX.to_string()])
         .args(["--header-bytes-max", &HEADER_BYTES_MAX.to_string()])
         .args(["--close-timeout-ms", "5000"])
-        .start()
-        .unwrap()
 }
 
 /// An HTTP answer.

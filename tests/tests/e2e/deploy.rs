@@ -59,6 +59,11 @@ fn one_command_starts_a_cluster_and_one_stops_it() {
             "{address}"
         );
     }
+    // Nobody has to move, and HAProxy is given time to see it.
+    let said = run(cluster.command("restart").arg("2"));
+    assert!(said.contains("replica-2 restarted"), "{said}");
+    let refused = cluster.command("restart").arg("4").output().unwrap();
+    assert!(!refused.status.success());
     let said = cluster.run("status");
     assert_eq!(said.matches(" runs (").count(), 6, "{said}");
     cluster.run("stop");

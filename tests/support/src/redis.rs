@@ -102,6 +102,10 @@ impl Redis {
         self.process.pid()
     }
 
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Starts it on the same port and directory after `prepare`, `stop` or `kill`; data is there
     /// again only with `appendonly`.
     pub fn start_again(&mut self) -> Result<()> {

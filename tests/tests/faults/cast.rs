@@ -82,7 +82,7 @@ impl Cast {
 
 /// What is written: the payloads of real histories where they stand beside the checkout, or of some
 /// that nobody wrote.
-fn histories(edits_max: usize) -> Vec<Vec<Bytes>> {
+pub(crate) fn histories(edits_max: usize) -> Vec<Vec<Bytes>> {
     let folder = checkout().join("../shared/traces");
     let mut files: Vec<_> = fs::read_dir(folder)
         .map(|files| files.map(|file| file.unwrap().path()).collect())

@@ -9,6 +9,12 @@ pub(crate) const REPLICAS: usize = 3;
 
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Waits until no other scene is played.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    // A test that failed left nothing behind.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) struct Scene {
     // Dropped in this order: whoever needs another goes first.
     pub(crate) haproxy: Haproxy,
@@ -42,8 +48,7 @@ impl Scene {
         settings: &[&str],
         haproxy: impl FnOnce(&[Gateway]) -> anyhow::Result<Haproxy>,
     ) -> Self {
-        // A test that failed left nothing behind.
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let start = |_| {
             let replica = Gateway::options().redis(url);
             let usual = ["--allow-anonymous-anywhere"];

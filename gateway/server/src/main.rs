@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, process::ExitCode};
 use anyhow::Context as _;
 use inkwire_server::{
     bus::BusFault,
-    check::check,
+    check::{CheckFault, check},
     cli::{Action, CommandLine, TokenTexts},
     clock,
     config::{Config, Faults, Given},
@@ -107,9 +107,9 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let fault = match error.downcast_ref() {
-        Some(ServeError::Bus(fault)) => Some(fault),
-        _ => error.downcast_ref::<BusFault>(),
+    let fault = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(ServeError::Bus(fault)), _) | (_, Some(CheckFault::Bus(fault))) => Some(fault),
+        _ => None,
     };
     match fault {
         Some(BusFault::Unfit(_) | BusFault::Check(_)) => REDIS_UNFIT,

@@ -168,7 +168,8 @@ impl Gateway {
         Ok((permit, place))
     }
 
-    fn refuse(&self, problem: Problem) -> Response {
+    /// The answer of a refused request, counted.
+    pub fn refuse(&self, problem: Problem) -> Response {
         if let Some(code) = Code::parse(problem.code()) {
             self.counters.refusals.add(code);
         }

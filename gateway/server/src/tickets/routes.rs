@@ -47,11 +47,11 @@ async fn ask(State(gateway): State<Gateway>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let headers = parts.headers;
     if let Err(problem) = gateway.admission.check_origin(&headers) {
-        return problem.into_response();
+        return gateway.refuse(problem);
     }
     let mut answer = match issue(&gateway, &headers).await {
         Ok(body) => Json(body).into_response(),
-        Err(problem) => problem.into_response(),
+        Err(problem) => gateway.refuse(problem),
     };
     let own = answer.headers_mut();
     own.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -84,7 +84,7 @@ async fn issue(gateway: &Gateway, headers: &HeaderMap) -> Result<Value, Problem>
 /// A browser asks whether the page may ask.
 async fn preflight(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
     if let Err(problem) = gateway.admission.check_origin(&headers) {
-        return problem.into_response();
+        return gateway.refuse(problem);
     }
     let mut answer = StatusCode::NO_CONTENT.into_response();
     let own = answer.headers_mut();

@@ -42,7 +42,7 @@ pub(super) struct Fetcher {
 
 /// Why no answer came of it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub enum FetchError {
     #[error("no connection: {0}")]
     Connect(io::Error),
     #[error("the name leads away from this machine, and http:// is for loopback alone")]

@@ -19,13 +19,13 @@ use jsonwebtoken::{
 };
 
 pub use claims::ClaimRules;
-pub use fetch::TrustError;
+pub use fetch::{FetchError, TrustError};
 pub use issue::{TokenContent, issue};
 pub use jwks_url::{InvalidJwksUrl, JwksUrl};
 pub use key_set::{InvalidKeySet, KeySet};
 pub use published::PublishedKeys;
 pub use secret::{SecretTooShort, TokenSecret};
-pub use source::{KeyReader, KeySource};
+pub use source::{KeyReader, KeySource, ReadError};
 
 use claims::Claims;
 use key_set::Missing;

@@ -56,7 +56,7 @@ enum Place {
 
 /// Why keys could not be read. The last good ones still count.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub enum ReadError {
     #[error("{0}")]
     File(#[from] io::Error),
     #[error("it has more than {KEYS_BYTES_MAX} bytes")]
@@ -95,6 +95,12 @@ impl KeyReader {
     /// The keys as they are known, for whoever checks tokens.
     pub fn keys(&self) -> Arc<PublishedKeys> {
         self.keys.clone()
+    }
+
+    /// Reads once, for `inkwire check`: how many keys there are.
+    pub async fn examine(mut self) -> Result<usize, ReadError> {
+        self.look().await?;
+        Ok(self.keys.current().map_or(0, |set| set.count()))
     }
 
     /// Reads until the stop.

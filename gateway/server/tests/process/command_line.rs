@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
-use super::replica::inkwire;
+use super::{
+    issuer::{EC, ED, jwks},
+    replica::inkwire,
+};
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = inkwire();
@@ -133,4 +136,27 @@ fn all_that_is_wrong_with_a_token_is_said_at_once() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
+}
+
+#[test]
+fn check_asks_for_the_keys_of_tokens() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jwks.json");
+    std::fs::write(&path, jwks(&[&EC, &ED])).unwrap();
+    let output = run(&["check", "--jwks-file", path.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("keys: 2 from"));
+
+    // Reserved and given back: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/jwks?key=hunter2", port.local_addr().unwrap());
+    drop(port);
+    let output = run(&["check", "--jwks-url", &url], &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = stderr(&output);
+    assert!(
+        text.contains("the keys of tokens cannot be read from http://127.0.0.1"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
 }

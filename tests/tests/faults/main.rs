@@ -12,6 +12,7 @@
 )]
 
 mod cast;
+mod crowd;
 mod drain;
 mod links;
 mod load_balancer;

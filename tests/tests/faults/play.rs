@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use inkwire_checker::{LOG, Verdict, check};
 use inkwire_client::{Connection, Document, Events, JoinOptions};
 use inkwire_model::{ClientId, DocumentId};
@@ -61,6 +62,8 @@ pub(crate) struct Outcome {
     pub(crate) verdicts: Vec<Verdict>,
     /// How many resets each reader was told.
     pub(crate) resets: Vec<(String, u64)>,
+    /// Each reader's longest silence while edits were being sent, the shortest first.
+    pub(crate) silences: Vec<Duration>,
 }
 
 impl Play {
@@ -206,11 +209,18 @@ impl Play {
             },
             verdicts: Vec::new(),
             resets: Vec::new(),
+            silences: Vec::new(),
         };
+        // In time or not, the checker says what is missing.
+        let edits = self.documents.iter().map(|playing| playing.edits.len());
+        let writing = edits.max().unwrap_or(0) as f64 / self.cast.rate;
+        let all_arrived = join_all(self.documents.iter().map(Playing::arrived));
+        let _ = timeout(DEADLINE + Duration::from_secs_f64(writing), all_arrived).await;
+        sleep(SETTLE).await;
         let mut is_clean = true;
         for playing in self.documents {
             let document = playing.id.to_string();
-            let history = playing.finish(scene, &self.cast, &mut outcome).await;
+            let history = playing.finish(scene, &mut outcome).await;
             let verdict = check(&history);
             if !verdict.is_clean() {
                 is_clean = false;
@@ -229,6 +239,8 @@ impl Play {
             row.resets += counts.resets;
             outcome.verdicts.push(verdict);
         }
+        outcome.silences.sort();
+        outcome.row.longest_silence = outcome.silences.last().copied().unwrap_or_default();
         outcome.row.clone().print();
         assert!(is_clean, "{fault}: the contract was broken, see above");
         assert_eq!((outcome.row.lost, outcome.row.repeated), (0, 0), "{fault}");
@@ -237,16 +249,7 @@ impl Play {
 }
 
 impl Playing {
-    async fn finish(
-        self,
-        scene: &Scene,
-        cast: &Cast,
-        outcome: &mut Outcome,
-    ) -> inkwire_checker::Recording {
-        // In time or not, the checker says what is missing.
-        let rest = DEADLINE + Duration::from_secs_f64(self.edits.len() as f64 / cast.rate);
-        let _ = timeout(rest, self.arrived()).await;
-        sleep(SETTLE).await;
+    async fn finish(self, scene: &Scene, outcome: &mut Outcome) -> inkwire_checker::Recording {
         let mut tapes = Vec::new();
         let names = [LOG.to_owned()].into_iter();
         let names = names.chain((1..REPLICAS).map(|n| format!("late reader {n}")));
@@ -260,7 +263,7 @@ impl Playing {
             let name = reader.name.clone();
             let reading = reader.finish().await;
             let silence = reading.longest_silence(writing.first_sent, writing.last_sent);
-            outcome.row.longest_silence = outcome.row.longest_silence.max(silence);
+            outcome.silences.push(silence);
             outcome.resets.push((name, reading.resets));
             tapes.push(reading.tape);
         }

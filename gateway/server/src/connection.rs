@@ -17,7 +17,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
@@ -35,7 +35,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// What hyper may hold of one stream's answer until the peer takes it.
 const STREAM_UNSENT_BYTES_MAX: usize = 64 * 1024;
 
-/// How long the requests of a connection may take when the replica stops.
+/// How long the answers of a connection may take to be written when the replica stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What HTTP may cost.
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let has_asked = Arc::new(AtomicBool::new(false));
-    let sessions = slot.sessions.clone();
+    let in_use = slot.in_use.clone();
     let routes = TowerToHyperService::new(router);
     let service = service_fn({
         let has_asked = has_asked.clone();
@@ -68,27 +68,42 @@ pub(crate) async fn serve(
             has_asked.store(true, Ordering::Relaxed);
             name_host(&mut request);
             request.extensions_mut().insert(slot.clone());
-            routes.call(request)
+            let token = slot.in_use.token();
+            let answering = routes.call(request);
+            async move {
+                let _in_use = token;
+                answering.await
+            }
         }
     });
     let builder = builder(limits, TrackedExecutor(tasks));
     let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // hyper counts its own time only once it knows the version, and a silent peer never tells it.
-    let mut first_request = pin!(tokio::time::sleep(limits.header_read_timeout));
+    // Nor does it count while an HTTP/2 connection has no stream.
+    let mut quiet = tokio::time::interval(limits.header_read_timeout);
+    quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    quiet.reset();
+    let mut has_ever_asked = false;
     let ended = loop {
         tokio::select! {
             ended = &mut serving => break Some(ended),
-            () = &mut first_request, if !first_request.is_elapsed() => {
-                if !has_asked.load(Ordering::Relaxed) {
+            _ = quiet.tick() => {
+                let has_asked = has_asked.swap(false, Ordering::Relaxed);
+                has_ever_asked |= has_asked;
+                if !has_ever_asked {
                     break None;
+                }
+                if !has_asked && in_use.is_empty() {
+                    // What is still being written is, and then the connection ends.
+                    serving.as_mut().graceful_shutdown();
                 }
             }
             () = stop.cancelled() => {
                 serving.as_mut().graceful_shutdown();
-                sessions.close();
+                in_use.close();
                 // An HTTP/2 connection is needed until its sessions have said goodbye.
                 let too_long = async {
-                    sessions.wait().await;
+                    in_use.wait().await;
                     tokio::time::sleep(STOP_GRACE).await;
                 };
                 break tokio::select! {

@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Slot {
     /// Who connected: a client, or the proxy before it.
     pub peer: SocketAddr,
-    /// The sessions that the connection carries: over HTTP/2, each on a stream of its own.
-    pub sessions: TaskTracker,
+    /// What the connection is in use for: requests, and sessions on streams of it.
+    pub in_use: TaskTracker,
     _held: Arc<(OwnedSemaphorePermit, Option<Place<AddressKey>>)>,
 }
 
@@ -165,7 +165,7 @@ impl Acceptor {
         };
         let slot = Slot {
             peer,
-            sessions: TaskTracker::new(),
+            in_use: TaskTracker::new(),
             _held: Arc::new((permit, place)),
         };
         Some((stream, slot))

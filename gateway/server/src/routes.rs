@@ -131,7 +131,7 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let stream = StreamReset::current();
-    let on_this_connection = slot.sessions.token();
+    let on_this_connection = slot.in_use.token();
     gateway.sessions.spawn(async move {
         // Held until the session ends.
         let _places = (places, slot, on_this_connection);

@@ -129,6 +129,14 @@ impl Connection {
         Stream::of(reply)
     }
 
+    /// Resolves when the gateway has ended the connection, which this side would go on with.
+    pub(crate) async fn ended_by_itself(self) {
+        let ended = timeout(DEADLINE, self.driving).await;
+        // With a GOAWAY, or by the end of the socket.
+        let _how = ended.expect("an end in time").unwrap();
+        drop(self.requests);
+    }
+
     /// Resolves when the connection has ended.
     pub(crate) async fn ended(self) -> Result<(), h2::Error> {
         drop(self.requests);

@@ -292,6 +292,28 @@ async fn a_reader_that_never_gives_a_window_is_reset_alone() {
 }
 
 #[tokio::test]
+async fn a_connection_without_streams_ends_and_one_with_a_session_does_not() {
+    let gateway = Gateway::options()
+        .args(["--header-read-timeout-ms", "2000"])
+        .start()
+        .unwrap();
+    let used = Connection::open(&gateway).await;
+    let mut session = joined(&used, &join("quiet")).await;
+    let unused = Connection::open(&gateway).await;
+    let mut over = unused.websocket(Encoding::Json).await;
+    over.writing
+        .write_all(&close(1000, b"").bytes())
+        .await
+        .unwrap();
+    assert_eq!(hear(&mut over.reading).await, "CLOSE 1000");
+    over.writing.shutdown().await.unwrap();
+    unused.ended_by_itself().await;
+    // The older one had more time to be found quiet.
+    say(&mut session.writing, &json!({ "type": "ping", "id": 7 })).await;
+    assert_eq!(until(&mut session.reading, "pong").await["id"], 7);
+}
+
+#[tokio::test]
 async fn a_stop_says_goodbye_on_every_stream() {
     let gateway = replica();
     let connection = Connection::open(&gateway).await;

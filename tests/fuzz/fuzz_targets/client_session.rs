@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_fuzz::client_session::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_decoders::check("client_session", bytes));

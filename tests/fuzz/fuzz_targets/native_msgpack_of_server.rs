@@ -1,6 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_fuzz::native::check_server(
-    inkwire_protocol::native::Encoding::MessagePack,
-    bytes
-));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_decoders::check("native_msgpack_of_server", bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_fuzz::redis::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_decoders::check("redis_record", bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_fuzz::websocket::check_frames(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inkwire_decoders::check("websocket_frames", bytes));

@@ -1,7 +1,7 @@
 //! Writes the corpus that fuzzing starts from: the examples of docs/protocol.md in both encodings,
 //! and conversations, frames, handshakes and records made of them.
 //!
-//! usage, in this folder: cargo run --example seeds ../../docs/protocol.md corpus
+//! usage: cargo run -p inkwire-decoders --example seeds docs/protocol.md tests/fuzz/corpus
 
 use std::{
     env, fs, io,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use inkwire_fuzz::messages::joined;
+use inkwire_decoders::messages::joined;
 use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 
 struct Corpus(PathBuf);
@@ -44,6 +44,7 @@ fn main() -> io::Result<()> {
     frames(&corpus, &from_client)?;
     handshakes(&corpus)?;
     names(&corpus)?;
+    door(&corpus)?;
     records(&corpus, &from_gateway)
 }
 
@@ -100,10 +101,11 @@ fn conversations(
         let choice = u8::try_from(choice).unwrap_or(0);
         let input = [&[choice], &*joined(&all)].concat();
         corpus.put("native_session", &format!("all-{choice}"), &input)?;
-        for pair in all.windows(3).step_by(2) {
-            let input = [&[choice], &*joined(&[&all[..1], pair].concat())].concat();
-            let name = format!("part-{choice}-{:02}", pair[0].len() % 100);
-            corpus.put("native_session", &name, &input)?;
+        // A greeting, and then two requests by themselves.
+        let (greeting, requests) = all.split_at(1);
+        for (n, pair) in requests.chunks(2).enumerate() {
+            let input = [&[choice], &*joined(&[greeting, pair].concat())].concat();
+            corpus.put("native_session", &format!("part-{choice}-{n:02}"), &input)?;
         }
     }
     let all: Vec<_> = from_gateway
@@ -165,12 +167,14 @@ fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn handshakes(corpus: &Corpus) -> io::Result<()> {
-    let good = "GET\nConnection: keep-alive, Upgrade\nUpgrade: websocket\n\
+    let good = "GET\nHost: docs.example.org\nConnection: keep-alive, Upgrade\nUpgrade: websocket\n\
         Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\
         Sec-WebSocket-Protocol: x, inkwire.v1.msgpack, inkwire.v1.json";
     corpus.put("websocket_handshake", "good", good.as_bytes())?;
     let old = good.replace("13", "8");
-    corpus.put("websocket_handshake", "old-version", old.as_bytes())
+    corpus.put("websocket_handshake", "old-version", old.as_bytes())?;
+    let extended = "CONNECT\nprotocol: websocket\nSec-WebSocket-Version: 13";
+    corpus.put("websocket_handshake", "over-http2", extended.as_bytes())
 }
 
 fn names(corpus: &Corpus) -> io::Result<()> {
@@ -188,6 +192,28 @@ fn names(corpus: &Corpus) -> io::Result<()> {
         corpus.put("names", &format!("{n:02}"), name.as_bytes())?;
     }
     Ok(())
+}
+
+fn door(corpus: &Corpus) -> io::Result<()> {
+    let claims = r#"{"iss":"issuer","aud":"inkwire","sub":"alice","exp":1800000000,"nbf":1600000000,
+        "roles":{"essay-42":"writer"},"role":"viewer"}"#;
+    corpus.put("token", "claims", claims.as_bytes())?;
+    corpus.put(
+        "token",
+        "unsigned",
+        b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.",
+    )?;
+    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","alg":"EdDSA","use":"sig",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"EC","crv":"P-256","kid":"b",
+        "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+    corpus.put("jwks", "two", keys.as_bytes())?;
+    let line = "PROXY TCP4 192.0.2.1 10.0.0.1 5000 80\r\nGET / HTTP/1.1\r\n";
+    corpus.put("proxy_header", "v1", line.as_bytes())?;
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x0a\0\0\x01\x13\x88\0\x50GET";
+    corpus.put("proxy_header", "v2", v2)?;
+    let hops = "192.0.2.7, 10.1.2.3\nfor=\"[2001:db8::1]:4711\";proto=https, for=10.0.0.2";
+    corpus.put("forwarded", "both", hops.as_bytes())
 }
 
 /// What stands in Redis for the entries and signals of the page.

@@ -32,6 +32,7 @@ pub fn check(input: &[u8]) {
         now,
     );
     let mut seq = None;
+    let mut has_next = false;
     for message in messages(input).into_iter().take(MESSAGES_MAX) {
         let (pause, message) = message.split_first().unwrap_or((&0, &[]));
         let ms = u64::from(*pause) * 20;
@@ -47,9 +48,14 @@ pub fn check(input: &[u8]) {
             session.tick(now);
         }
         if let Ok(packet) = Encoding::Json.decode_server(message) {
-            session.receive(packet, now);
+            // While it goes over to another replica, both connections speak.
+            if has_next && pause % 8 >= 4 {
+                session.receive_next(packet, now);
+            } else {
+                session.receive(packet, now);
+            }
         }
-        let mut is_over = false;
+        let (mut is_over, mut wants_next) = (false, false);
         while let Some(output) = session.poll_output() {
             match output {
                 Output::Event(_, Event::Entry(entry)) => {
@@ -60,11 +66,22 @@ pub fn check(input: &[u8]) {
                 }
                 Output::Event(_, Event::Reset { position, .. }) => seq = Some(position.seq),
                 Output::Event(_, Event::Snapshot(snapshot)) => seq = Some(snapshot.position.seq),
+                Output::OpenNext => wants_next = true,
+                Output::DropNext { .. } | Output::GoOver { .. } => has_next = false,
                 Output::Disconnect { .. } => is_over = true,
                 _ => {}
             }
         }
+        if wants_next {
+            has_next = pause % 16 != 15;
+            if has_next {
+                session.next_opened(None, now);
+            } else {
+                session.next_failed(now);
+            }
+        }
         if is_over {
+            has_next = false;
             session.closed(now);
             session.opened(None, now);
         }

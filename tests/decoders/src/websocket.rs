@@ -1,10 +1,10 @@
 //! RFC 6455: however the network cuts the bytes, the same messages come out, and the same fault.
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use inkwire_protocol::{
     native::Encoding,
-    websocket::{Decoder, DecoderLimits, Message, Refusal, Violation, accept},
+    websocket::{Decoder, DecoderLimits, Message, Refusal, Violation, accept, accept_extended},
 };
 
 /// Small, so that they are reached.
@@ -73,7 +73,8 @@ pub fn check_handshake(input: &[u8]) {
         }
     }
     let method = method.unwrap_or(Method::GET);
-    match accept(&method, &headers, &Encoding::SUB_PROTOCOLS) {
+    let spoken = &Encoding::SUB_PROTOCOLS;
+    match accept(Version::HTTP_11, &method, &headers, spoken) {
         Ok(accepted) => {
             assert_eq!(method, Method::GET);
             assert_eq!(headers.get_all("sec-websocket-key").iter().count(), 1);
@@ -84,7 +85,19 @@ pub fn check_handshake(input: &[u8]) {
         }
         Err(refusal) => {
             let is_version = refusal == Refusal::Version;
-            assert_eq!(refusal.http_status(), if is_version { 426 } else { 400 });
+            let status = refusal.http_status(Version::HTTP_11);
+            assert_eq!(status, if is_version { 426 } else { 400 });
         }
+    }
+    let protocol = headers
+        .get("protocol")
+        .and_then(|value| value.to_str().ok());
+    match accept_extended(&method, protocol, &headers, spoken) {
+        Ok(sub_protocol) => {
+            assert_eq!(method, Method::CONNECT);
+            assert!(protocol.is_some_and(|name| name.eq_ignore_ascii_case("websocket")));
+            assert!(sub_protocol.is_none_or(|name| spoken.contains(&name)));
+        }
+        Err(refusal) => assert!(matches!(refusal.http_status(Version::HTTP_2), 400 | 501)),
     }
 }

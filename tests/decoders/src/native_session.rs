@@ -11,7 +11,7 @@ use inkwire_hub::{Command, Delivery, MemberKey, Outbox, OutboxLimits, Reach, Wir
 use inkwire_model::{DocumentId, Position, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
-    AuthenticationError, Authenticator, Grant, Roles, SessionContext,
+    AuthenticationError, Authenticator, Grant, Presented, Roles, SessionContext,
     native::{Framing, NativeSession, farewell},
 };
 
@@ -69,7 +69,7 @@ pub fn check(input: &[u8]) {
         encoding,
         Framing::WebSocket,
         Arc::clone(&outbox),
-        None,
+        Presented::Nothing,
         now,
     );
     let mut members: HashMap<MemberKey, (DocumentId, Reach)> = HashMap::new();

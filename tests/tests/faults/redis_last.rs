@@ -63,7 +63,7 @@ async fn repaired_by_a_shorter_head_timer_sooner() {
     repaired_within(
         scene,
         Duration::from_millis(1_100),
-        "the same, heads compared every second",
+        "the last announcement of a burst dropped, heads compared every second",
     )
     .await;
 }

@@ -10,7 +10,7 @@ pub enum Meddling {
     Repeat,
     /// It comes so much later; what follows is not kept back.
     Delay(Duration),
-    /// It comes after the message that follows it.
+    /// It comes after the message that follows it on its channel.
     Swap,
 }
 

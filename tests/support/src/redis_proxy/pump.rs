@@ -126,8 +126,9 @@ fn pump_down(
 ) -> io::Result<()> {
     let (mut unparsed, mut outgoing) = (Vec::new(), Vec::new());
     let mut chunk = vec![0; CHUNK_BYTES];
-    // Messages that come later: at a time, or after the one that follows.
-    let (mut delayed, mut swapped): (Vec<(Instant, Vec<u8>)>, Vec<u8>) = Default::default();
+    // Messages that come later: at a time, or after the next one of their channel.
+    let mut delayed: Vec<(Instant, Vec<u8>)> = Vec::new();
+    let mut swapped: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     loop {
         let due = delayed.iter().map(|(at, _)| *at).min();
         let patience = due.map(|at| at.saturating_duration_since(Instant::now()));
@@ -162,7 +163,10 @@ fn pump_down(
                 Verdict::Pass => outgoing.extend_from_slice(frame),
                 Verdict::PassMessage => {
                     outgoing.extend_from_slice(frame);
-                    outgoing.append(&mut swapped);
+                    let channel = words.get(1).copied().unwrap_or_default();
+                    for (_, message) in swapped.extract_if(.., |(of, _)| of == channel) {
+                        outgoing.extend(message);
+                    }
                 }
                 Verdict::Meddle(Meddling::Drop) => {}
                 Verdict::Meddle(Meddling::Repeat) => {
@@ -172,7 +176,10 @@ fn pump_down(
                 Verdict::Meddle(Meddling::Delay(time)) => {
                     delayed.push((Instant::now() + time, frame.to_vec()));
                 }
-                Verdict::Meddle(Meddling::Swap) => swapped.extend_from_slice(frame),
+                Verdict::Meddle(Meddling::Swap) => {
+                    let channel = words.get(1).copied().unwrap_or_default();
+                    swapped.push((channel.to_vec(), frame.to_vec()));
+                }
             }
         })?;
         let now = Instant::now();

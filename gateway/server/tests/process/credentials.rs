@@ -205,10 +205,10 @@ async fn a_renewed_session_goes_on_with_the_rights_that_it_has_now() {
     let replica = Replica::start_with_secret(SECRET, &["--token-leeway-ms", "500"]);
     let both = [("essay", "writer"), ("notes", "writer")];
     let mut client = Client::connect(replica.address).await;
-    let hello = json!({ "type": "hello", "token": short(3, "alice", &both) });
+    let hello = json!({ "type": "hello", "token": short(5, "alice", &both) });
     client.say(hello).await;
     client.expect("welcome").await;
-    let first_ends = Instant::now() + Duration::from_millis(3_600);
+    let first_ends = Instant::now() + Duration::from_millis(5_600);
     for document in ["essay", "notes"] {
         client.join(document).await;
         client.append(document, 1).await;
@@ -257,7 +257,7 @@ async fn a_renewed_session_goes_on_with_the_rights_that_it_has_now() {
 async fn what_was_acknowledged_before_a_token_ended_is_there_for_the_next() {
     let replica = Replica::start_with_secret(SECRET, &["--token-leeway-ms", "0"]);
     let mut client = Client::connect(replica.address).await;
-    let token = short(2, "alice", &[("essay", "writer")]);
+    let token = short(4, "alice", &[("essay", "writer")]);
     client.say(json!({ "type": "hello", "token": token })).await;
     client.expect("welcome").await;
     client.join("essay").await;

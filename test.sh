@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 export PATH=$PATH:$HOME/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
 cargo_deny_version=0.20.2
+oteltap_version=1.0.0
 cargo_fuzz_version=0.13.2
 target_folder=${CARGO_TARGET_DIR:-$PWD/target}
 results=$(mktemp)
@@ -53,7 +54,7 @@ install_programs() {
     local missing=() pair
     for pair in redis-server:redis-server redis-cli:redis-tools nginx:nginx haproxy:haproxy \
         chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential \
-        buildah:buildah curl:curl; do
+        buildah:buildah curl:curl promtool:prometheus; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     node_is_recent || missing+=(nodejs npm)
@@ -91,6 +92,17 @@ install_cargo_fuzz() {
     fi
 }
 
+# A receiver of OTLP, in an environment of its own: the tests find it on the path.
+install_oteltap() {
+    local place=$target_folder/oteltap
+    if [ "$("$place/bin/pip" freeze 2>/dev/null | grep -c -e "^oteltap==$oteltap_version$")" != 1 ]; then
+        python3 -m venv "$place"
+        "$place/bin/pip" install --quiet --disable-pip-version-check \
+            "oteltap==$oteltap_version" opentelemetry-proto==1.45.2 protobuf==7.36.2
+    fi
+    export PATH=$PATH:$place/bin
+}
+
 echo "This runs every test of Inkwire. It may need root, by sudo, to install the Debian packages that"
 echo "are missing; the first step says which."
 
@@ -126,7 +138,8 @@ cargo build --release --locked
 INKWIRE_BIN=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)/inkwire
 export INKWIRE_BIN
 
-step "End to end: three replicas, Redis, HAProxy, nginx"
+step "End to end: three replicas, Redis, HAProxy, nginx, a receiver of OTLP"
+install_oteltap
 tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"

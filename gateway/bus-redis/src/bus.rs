@@ -18,7 +18,7 @@ use crate::{
     connection,
     fitness::{self, CheckError, Fitness, Unfit},
     keys::Keys,
-    link::{Health, Link},
+    link::{Health, Link, RedisTally},
     reader::Reader,
     signal_message,
     subscriber::Subscriber,
@@ -122,6 +122,11 @@ impl RedisBus {
     /// How it stands with Redis, as it changes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.link.health()
+    }
+
+    /// What was counted.
+    pub fn tally(&self) -> Arc<RedisTally> {
+        self.link.tally.clone()
     }
 
     /// Answers what was asked, then disconnects. Requests made afterwards are answered `Unavailable`.

@@ -30,7 +30,7 @@ pub use bus::{RedisBus, StartError, check};
 pub use config::{AckLevel, InvalidConfig, RedisConfig};
 pub use fitness::{CheckError, Fitness, Unfit};
 pub use keys::InvalidPrefix;
-pub use link::Health;
+pub use link::{Health, RedisTally};
 
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,17 @@
 //! One task examines the server at first contact and after each reconnection, and asks it for a sign
 //! of life once a second; nothing is appended until an examination went well.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fred::{
     clients::Client,
     interfaces::{ClientLike, EventInterface},
     types::{ClusterHash, CustomCommand},
 };
+use inkwire_measure::{Count, Histogram};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -37,14 +41,25 @@ pub enum Health {
     Unfit(Unfit),
 }
 
+/// What is counted of the connections to the server.
+#[derive(Debug, Default)]
+pub struct RedisTally {
+    /// From the sending of gathered appends to the last of their replies.
+    pub round_trip: Histogram,
+    /// Subscriber connections that ended and were opened again.
+    pub reconnects: Count,
+}
+
 #[derive(Debug)]
 pub(crate) struct Link {
+    pub(crate) tally: Arc<RedisTally>,
     health: watch::Sender<Health>,
 }
 
 impl Link {
     pub(crate) fn new() -> Self {
         Self {
+            tally: Arc::default(),
             health: watch::Sender::new(Health::Connecting),
         }
     }

@@ -62,10 +62,10 @@ impl Observed {
     /// what their client sent decides nothing.
     pub fn append(&mut self, append: &mut Append) {
         let follows = self.watch.follows(&append.document);
-        let mut traced: Vec<&mut NewEntry> = Vec::new();
-        for entry in &mut append.entries {
+        let mut traced: Vec<(usize, &mut NewEntry)> = Vec::new();
+        for (place, entry) in append.entries.iter_mut().enumerate() {
             if self.sampler.take() || follows {
-                traced.push(entry);
+                traced.push((place, entry));
             } else {
                 entry.traceparent = None;
             }

@@ -23,9 +23,9 @@ pub trait Watch: Send + Sync + 'static {
     /// Whether every entry of this document is traced now. Asked for each call of the log.
     fn follows(&self, document: &DocumentId) -> bool;
 
-    /// These entries are traced and go to the log in this call. Each still has the `traceparent` of
-    /// its client, if there was one, and gets the one to be stored.
-    fn publish(&self, call: Ticket, document: &DocumentId, entries: &mut [&mut NewEntry]);
+    /// These entries, each with its place in the call, are traced and go to the log. Each still has
+    /// the `traceparent` of its client, if there was one, and gets the one to be stored.
+    fn publish(&self, call: Ticket, document: &DocumentId, entries: &mut [(usize, &mut NewEntry)]);
 
     /// The call with traced entries was answered.
     fn published(&self, call: Ticket, result: &Result<Vec<AppendOutcome>, Unavailable>);
@@ -87,7 +87,7 @@ impl Watch for Unwatched {
         false
     }
 
-    fn publish(&self, _: Ticket, _: &DocumentId, _: &mut [&mut NewEntry]) {}
+    fn publish(&self, _: Ticket, _: &DocumentId, _: &mut [(usize, &mut NewEntry)]) {}
 
     fn published(&self, _: Ticket, _: &Result<Vec<AppendOutcome>, Unavailable>) {}
 

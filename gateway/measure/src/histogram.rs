@@ -47,16 +47,11 @@ impl Histogram {
     /// The same duration, so many times.
     pub fn record_times(&self, took: Duration, times: u64) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if let Some(count) = self.counts.get(self.bucket_of(us)) {
+        if let Some(count) = self.counts.get(bucket(self.bounds, us)) {
             count.fetch_add(times, Ordering::Relaxed);
             self.sum
                 .fetch_add(us.saturating_mul(times), Ordering::Relaxed);
         }
-    }
-
-    /// Which bucket a value falls into: the first whose bound it does not exceed.
-    pub fn bucket_of(&self, value: u64) -> usize {
-        self.bounds.partition_point(|bound| *bound < value)
     }
 
     pub fn read(&self) -> HistogramReading {
@@ -70,6 +65,17 @@ impl Histogram {
             sum: self.sum.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Which bucket of a histogram of durations this one falls into.
+pub fn bucket_of(took: Duration) -> usize {
+    let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    bucket(DURATION_BOUNDS_US, us)
+}
+
+/// The first whose bound the value does not exceed.
+fn bucket(bounds: &[u64], value: u64) -> usize {
+    bounds.partition_point(|bound| *bound < value)
 }
 
 impl Default for Histogram {

@@ -7,7 +7,7 @@ mod histogram;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-pub use histogram::{Histogram, HistogramReading};
+pub use histogram::{Histogram, HistogramReading, bucket_of};
 
 /// A number that only grows.
 #[derive(Debug, Default)]

@@ -1,9 +1,16 @@
 //! The admin port's routes: for load balancers and orchestrators, never for the public.
 
+mod traced;
+
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
-use http::StatusCode;
+use axum::{
+    Json, Router,
+    extract::State,
+    response::IntoResponse,
+    routing::{get, put},
+};
+use http::{HeaderMap, StatusCode, header};
 use inkwire_session::CodeCounts;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +18,7 @@ use crate::{
     counters::Counters,
     health::{Health, Readiness},
     problem::Problem,
+    telemetry::metrics::{self, Sources},
 };
 
 /// What the routes tell of.
@@ -18,6 +26,7 @@ use crate::{
 pub struct AdminState {
     pub health: Arc<Health>,
     pub counters: Arc<Counters>,
+    pub metrics: Arc<Sources>,
     pub replica: Arc<str>,
 }
 
@@ -26,11 +35,17 @@ pub fn router(state: AdminState) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/counts", get(counts))
+        .route("/metrics", get(metrics))
+        .route("/tracing/documents", get(traced::list))
+        .route(
+            "/tracing/documents/{document}",
+            put(traced::add).delete(traced::remove),
+        )
         .fallback(async || {
             Problem::of_http(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "The admin port has /livez, /readyz and /counts.",
+                "The admin port has /livez, /readyz, /metrics, /counts and /tracing/documents.",
             )
         })
         .with_state(state)
@@ -61,6 +76,21 @@ async fn counts(State(state): State<AdminState>) -> Json<Value> {
         "left": counters.left(),
         "limits": breaches,
     }))
+}
+
+/// All metrics: in OpenMetrics where that is asked for, since it has exemplars, and in Prometheus text
+/// else.
+async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> impl IntoResponse {
+    let families = state.metrics.gather();
+    let accepts = headers.get(header::ACCEPT);
+    let is_open = accepts
+        .and_then(|types| types.to_str().ok())
+        .is_some_and(|types| types.contains("application/openmetrics-text"));
+    let (media_type, text) = match is_open {
+        true => (metrics::OPEN_METRICS, metrics::open_metrics(&families)),
+        false => (metrics::PROMETHEUS, metrics::prometheus(&families)),
+    };
+    ([(header::CONTENT_TYPE, media_type)], text)
 }
 
 async fn readyz(State(state): State<AdminState>) -> impl IntoResponse {

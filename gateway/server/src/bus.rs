@@ -3,7 +3,9 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use inkwire_bus::{Bus, Listener, MemoryBus, MemoryTickets, Tickets};
-use inkwire_bus_redis::{CheckError, Fitness, Health, RedisBus, RedisConfig, StartError, Unfit};
+use inkwire_bus_redis::{
+    CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
+};
 use tokio::sync::watch;
 
 /// How long `inkwire check` waits for Redis.
@@ -59,6 +61,19 @@ impl ReplicaBus {
         match &self.running {
             Some((bus, _)) => bus.clone(),
             None => Arc::new(MemoryTickets::default()),
+        }
+    }
+
+    /// What it counted; `None` for the embedded one.
+    pub fn tally(&self) -> Option<Arc<RedisTally>> {
+        self.running.as_ref().map(|(bus, _)| bus.tally())
+    }
+
+    /// What traces call it.
+    pub fn system(&self) -> &'static str {
+        match self.redis {
+            Some(_) => "redis",
+            None => "embedded",
         }
     }
 

@@ -33,6 +33,7 @@ use crate::{
     problem::Problem,
     stop::Stop,
     stream_reset::StreamReset,
+    telemetry::Arrival,
     tickets::{self, Credential, OneTimeTickets},
     transport::{
         http2,
@@ -107,18 +108,23 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         let detail = "This request came on no connection of the gateway's.";
         return Problem::of(Code::Internal, detail).into_response();
     };
-    let (mut agreed, answer) = match agree(&gateway, slot.peer, &request) {
+    let arrival = Arrival::now(request.version(), request.headers());
+    let refuse = |problem: Problem| {
+        gateway.websocket.visits.refuse(problem.code(), arrival);
+        gateway.refuse(problem)
+    };
+    let (mut agreed, answer) = match agree(&gateway, slot.peer, arrival, &request) {
         Ok(agreement) => agreement,
-        Err(problem) => return gateway.refuse(problem),
+        Err(problem) => return refuse(problem),
     };
     let places = match gateway.places_for(slot.peer, request.headers()) {
         Ok(places) => places,
-        Err(problem) => return gateway.refuse(problem),
+        Err(problem) => return refuse(problem),
     };
     // Only now: what would be refused anyway spends no ticket.
     let credential = match Credential::read(request.uri(), request.headers()) {
         Ok(credential) => credential,
-        Err(problem) => return gateway.refuse(problem),
+        Err(problem) => return refuse(problem),
     };
     let client = gateway
         .addresses
@@ -127,7 +133,7 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
     let client = client.unwrap_or(slot.peer.ip());
     agreed.presented = match credential.redeem(&gateway.tickets, client).await {
         Ok(presented) => presented,
-        Err(problem) => return gateway.refuse(problem),
+        Err(problem) => return refuse(problem),
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let stream = StreamReset::current();
@@ -181,6 +187,7 @@ impl Gateway {
 fn agree(
     gateway: &Gateway,
     peer: SocketAddr,
+    arrival: Arrival,
     request: &Request,
 ) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
@@ -196,6 +203,7 @@ fn agree(
             .and_then(Encoding::of_sub_protocol)
             .unwrap_or(Encoding::Json),
         presented: Presented::Nothing,
+        arrival,
     };
     if let Some(name) = sub_protocol {
         answer.headers_mut().insert(

@@ -1,9 +1,14 @@
 //! A replica's life: everything is started in one place, and ended in the opposite order.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
 
 use inkwire_bus::{Listener, MemoryBus};
-use inkwire_hub::Hub;
+use inkwire_hub::{Hub, Unwatched, Watch};
 use inkwire_session::DrainCounts;
 use tokio::{
     net::TcpListener,
@@ -29,6 +34,7 @@ use crate::{
     replica,
     routes::{self, Gateway, SessionAddresses},
     stop::{Stop, StopSignals},
+    telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
     tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
     transport::websocket,
@@ -91,6 +97,10 @@ struct Running {
     health: Arc<Health>,
     counters: Arc<Counters>,
     in_flight: InFlight,
+    telemetry: Telemetry,
+    metrics: Arc<Sources>,
+    /// When sessions were told to move, and how many there were.
+    drain_began: OnceLock<(SystemTime, u32)>,
     bus: ReplicaBus,
     stop: Stop,
     /// Accept loops and HTTP connections.
@@ -115,6 +125,11 @@ impl Running {
         let in_flight = InFlight::default();
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
         let mut bus = ReplicaBus::of(config.redis.clone(), &replica);
+        let telemetry = Telemetry::start(&config.telemetry, &replica, bus.system());
+        let watch: Arc<dyn Watch> = match telemetry.tracer() {
+            Some(tracer) => tracer.clone(),
+            None => Arc::new(Unwatched),
+        };
         let mut fault = None;
         let make_bus = |listener: Arc<dyn Listener>| {
             let listener = in_flight.listening(listener);
@@ -125,17 +140,34 @@ impl Running {
             });
             in_flight.counting(bus)
         };
-        let hub = Hub::start(config.hub.clone(), make_bus, &hub_tasks, &hub_stop);
+        let hub = Hub::start_watched(config.hub.clone(), watch, make_bus, &hub_tasks, &hub_stop);
         if let Some(fault) = fault {
             hub_stop.cancel();
             return Err(fault.into());
         }
+        let health = Arc::new(Health::new(hub.clone()));
+        let (stop, counters) = (Stop::default(), Arc::<Counters>::default());
+        let metrics = Arc::new(Sources {
+            hub: hub.clone(),
+            health: health.clone(),
+            in_flight: in_flight.clone(),
+            visits: Arc::new(Visits::new(telemetry.tracer().cloned())),
+            redis: bus.tally(),
+            tracer: telemetry.tracer().cloned(),
+            drain: stop.tally.clone(),
+            counters: counters.clone(),
+            started: SystemTime::now(),
+        });
+        telemetry.push_metrics(&config.telemetry, metrics.clone());
         let running = Self {
-            health: Arc::new(Health::new(hub.clone())),
-            counters: Arc::default(),
+            health,
+            counters,
             in_flight,
+            telemetry,
+            metrics,
+            drain_began: OnceLock::new(),
             bus,
-            stop: Stop::default(),
+            stop,
             http: TaskTracker::new(),
             sessions: TaskTracker::new(),
             hub_tasks,
@@ -201,6 +233,7 @@ impl Running {
                 outbox: config.outbox,
                 counters: self.counters.clone(),
                 stop: self.stop.clone(),
+                visits: self.metrics.visits.clone(),
             },
             sessions: self.sessions.clone(),
             places: Arc::new(Semaphore::new(config.session.sessions_max)),
@@ -236,6 +269,7 @@ impl Running {
         let state = admin::AdminState {
             health: self.health.clone(),
             counters: self.counters.clone(),
+            metrics: self.metrics.clone(),
             replica,
         };
         let acceptor = Acceptor {
@@ -311,6 +345,8 @@ impl Running {
         let (begin, tally) = (Instant::now().into(), self.stop.tally.clone());
         let pace = Pace::new(self.sessions.len(), config, begin, tally, &mut rand::rng());
         let (sessions, over_at) = (pace.sessions(), pace.over_at());
+        // There is one drain in a life.
+        let _the_first_counts = self.drain_began.set((SystemTime::now(), sessions));
         info!(sessions, "draining");
         self.stop.begin_moving(pace);
         over_at
@@ -327,6 +363,11 @@ impl Running {
     /// Each step goes on when `within` has passed.
     async fn stop(self, within: Duration) {
         let end = Instant::now() + within;
+        let at_once = (
+            SystemTime::now(),
+            u32::try_from(self.sessions.len()).unwrap_or(u32::MAX),
+        );
+        let (began, sessions) = self.drain_began.get().copied().unwrap_or(at_once);
         self.health.stop();
         self.stop.settling.cancel();
         if timeout_at(end, self.settled()).await.is_err() {
@@ -348,6 +389,9 @@ impl Running {
                 "sessions did not end in time"
             );
         }
+        if let Some(tracer) = self.telemetry.tracer() {
+            tracer.drained(began, sessions);
+        }
         self.hub_stop.cancel();
         self.admin_stop.cancel();
         self.hub_tasks.close();
@@ -368,6 +412,14 @@ impl Running {
             .is_err()
         {
             warn!("the connections to Redis did not end in time");
+        }
+        // The last of all, since what ended before is told of, too.
+        if !self
+            .telemetry
+            .flush(end.max(Instant::now() + STOP_MIN))
+            .await
+        {
+            warn!("traces and metrics were not sent in time");
         }
     }
 

@@ -224,10 +224,14 @@ impl Lane {
             wait,
             patience,
         };
-        let executed = move |calls| Landed::Executed {
-            side,
-            calls,
-            confirm,
+        let (tally, began) = (self.shared.link.tally.clone(), Instant::now());
+        let executed = move |calls| {
+            tally.round_trip.record(began.elapsed());
+            Landed::Executed {
+                side,
+                calls,
+                confirm,
+            }
         };
         self.flights.push(flight.fly().map(executed).boxed());
     }

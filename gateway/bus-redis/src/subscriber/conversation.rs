@@ -83,6 +83,7 @@ impl Conversation {
                 () = closing.cancelled() => return,
                 ended = self.converse(&mut pause) => ended,
             };
+            self.link.tally.reconnects.add(1);
             let lost = self.subscriptions.lose_all();
             if let Err(why) = ended {
                 tracing::debug!(%why, subscriptions = lost.len(), "a subscriber connection ended");

@@ -38,8 +38,8 @@ impl Watch for Onlooker {
         Some(document.as_str()) == self.follows
     }
 
-    fn publish(&self, call: Ticket, document: &DocumentId, entries: &mut [&mut NewEntry]) {
-        for entry in entries.iter_mut() {
+    fn publish(&self, call: Ticket, document: &DocumentId, entries: &mut [(usize, &mut NewEntry)]) {
+        for (_, entry) in entries.iter_mut() {
             self.tell(format!(
                 "{} publish {document} #{} of {:?}",
                 call.0, entry.client_seq, entry.traceparent

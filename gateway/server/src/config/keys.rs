@@ -68,7 +68,7 @@ keys! {
     LISTEN "listen" Takes::List("ADDRESS"), "127.0.0.1:8080",
         "Where clients connect: one or more addresses with ports.";
     ADMIN "admin" Takes::Text("ADDRESS"), "127.0.0.1:9090",
-        "Where `/livez` and `/readyz` answer. Keep it away from the public.";
+        "Where `/livez`, `/readyz`, `/metrics` and `/tracing` answer. Keep it away from the public.";
     REDIS "redis" Takes::Text("URL"), "",
         "The Redis that the replicas share, as `redis://[user:password@]host:port[/db]`. Without it the replica stands alone: logs live in its memory and end with it.";
     REDIS_USERNAME "redis_username" Takes::Text("NAME"), "",
@@ -121,6 +121,22 @@ keys! {
         "Logs on standard error as `text` or as `json`, one object a line.";
     LOG_FILTER "log_filter" Takes::Text("FILTER"), "info",
         "Which logs: a level, or a list such as `info,inkwire_hub=debug`.";
+    OTLP_ENDPOINT "otlp_endpoint" Takes::Text("URL"), "",
+        "Where traces and metrics go, by OTLP over HTTP in protobuf, like `http://127.0.0.1:4318`. Without it nothing is sent and nothing is traced; then `OTEL_EXPORTER_OTLP_ENDPOINT` counts.";
+    OTLP_HEADERS "otlp_headers" Takes::Secret, "",
+        "Headers for the receiver, as `name=value,name=value`; without it `OTEL_EXPORTER_OTLP_HEADERS` counts.";
+    OTLP_SERVICE_NAME "otlp_service_name" Takes::Text("NAME"), "",
+        "The name of the service in traces and metrics, `inkwire` where nothing else is said; without it `OTEL_SERVICE_NAME` counts.";
+    OTLP_ATTRIBUTES "otlp_attributes" Takes::Text("PAIRS"), "",
+        "More of who sends, as `name=value,name=value`; without it `OTEL_RESOURCE_ATTRIBUTES` counts.";
+    OTLP_TIMEOUT_MS "otlp_timeout_ms" number(10, 60_000), "5000",
+        "How long the receiver may take.";
+    OTLP_QUEUE_MAX "otlp_queue_max" number(16, 1_000_000), "4096",
+        "Most spans that wait for the receiver; above, they are dropped and counted.";
+    OTLP_METRICS_INTERVAL_MS "otlp_metrics_interval_ms" number(0, DAY_MS), "60000",
+        "How often metrics are pushed; 0 for never, `/metrics` has them in any case.";
+    TRACE_RATIO "trace_ratio" Takes::Text("RATIO"), "0.001",
+        "The part of all entries that is traced, from 0 to 1. Decided once, at the append; what a client asks for decides nothing.";
     CONNECTIONS_MAX "connections_max" number(1, 10_000_000), "60000",
         "Most connections at once, over all listeners. Those above wait in the listen queue.";
     STREAMS_PER_CONNECTION_MAX "streams_per_connection_max" number(1, 65_535), "256",

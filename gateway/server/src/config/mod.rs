@@ -6,6 +6,7 @@ mod fields;
 pub mod keys;
 mod layers;
 mod redis;
+mod telemetry;
 mod tokens;
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
@@ -26,7 +27,7 @@ use crate::{
     origin::OriginPolicy,
     peer::Proxies,
     socket::SocketConfig,
-    telemetry::LogConfig,
+    telemetry::{LogConfig, TelemetryConfig},
     tickets::TicketConfig,
     tokens::{ClaimRules, TokenConfig, TokenSecret},
 };
@@ -49,6 +50,7 @@ pub struct Config {
     pub redis: Option<RedisConfig>,
     pub log: LogConfig,
     pub drain: DrainConfig,
+    pub telemetry: TelemetryConfig,
 }
 
 /// Where clients connect, and what a connection may cost before it is anything.
@@ -95,9 +97,9 @@ pub struct SessionConfig {
 impl Config {
     /// The configuration that was given, or all that is wrong with it.
     pub fn load(given: Given<'_>) -> Result<Self, Faults> {
-        let read_file = given.read_file;
+        let (read_file, variable) = (given.read_file, given.variable);
         let mut layers = Layers::gather(given);
-        let config = Self::assemble(&mut layers, read_file);
+        let config = Self::assemble(&mut layers, read_file, variable);
         if layers.faults.is_empty() {
             Ok(config)
         } else {
@@ -130,7 +132,11 @@ impl Config {
         }
     }
 
-    fn assemble(layers: &mut Layers, read_file: &ReadFile<'_>) -> Self {
+    fn assemble(
+        layers: &mut Layers,
+        read_file: &ReadFile<'_>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
         let session = session(layers);
         let listen = ListenConfig {
             addresses: layers.list(&keys::LISTEN, fields::address),
@@ -158,6 +164,7 @@ impl Config {
             redis: redis::read(layers),
             log: log(layers),
             drain: drain(layers),
+            telemetry: telemetry::read(layers, variable),
         }
     }
 }

@@ -26,7 +26,13 @@ use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
 use tracing::debug;
 
 use super::{LinkWire, SocketWire, buffer};
-use crate::{clock, config::WebSocketConfig, counters::Counters, stop::Stop};
+use crate::{
+    clock,
+    config::WebSocketConfig,
+    counters::Counters,
+    stop::Stop,
+    telemetry::{Arrival, Visit, Visits},
+};
 
 /// The close code of a client that gave none.
 const NO_CODE: u16 = 0;
@@ -40,6 +46,7 @@ pub struct Agreed {
     pub encoding: Encoding,
     /// What came with the handshake.
     pub presented: Presented,
+    pub arrival: Arrival,
 }
 
 /// What every WebSocket of this replica shares.
@@ -50,6 +57,7 @@ pub struct Shared {
     pub outbox: OutboxLimits,
     pub counters: Arc<Counters>,
     pub stop: Stop,
+    pub visits: Arc<Visits>,
 }
 
 /// Serves an upgraded connection until it ends; `read_before` came behind the handshake.
@@ -90,6 +98,9 @@ where
         agreed.presented,
         Instant::now(),
     );
+    let visit = shared
+        .visits
+        .begin(session.id(), agreed.encoding, agreed.arrival, &outbox);
     let mut driver = Driver {
         half,
         kept: BytesMut::from(read_before),
@@ -102,9 +113,11 @@ where
         outbox,
         close_timeout: shared.config.close_timeout,
         phase: Phase::Open,
+        visit,
     };
     driver.run(&shared.hub, shared.stop).await;
     shared.counters.end(driver.outbox.closing());
+    driver.visit.end(driver.outbox.closing());
     (driver.half, driver.outbox)
 }
 
@@ -118,6 +131,7 @@ struct Driver<R, W> {
     outbox: Arc<Outbox<W>>,
     close_timeout: Duration,
     phase: Phase,
+    visit: Visit,
 }
 
 /// How far the connection's end is.
@@ -215,9 +229,13 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
                 }
                 Event::Drain(notice) => {
                     is_notified = true;
+                    self.visit.drain();
                     self.session.drain(notice);
                 }
-                Event::Settle => self.phase = Phase::Settling,
+                Event::Settle => {
+                    self.visit.drain();
+                    self.phase = Phase::Settling;
+                }
                 Event::Close => self.session.close(Code::GoingAway, "this replica stops"),
             }
             self.follow();
@@ -273,6 +291,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
     }
 
     fn hear_close(&mut self, frame: Option<CloseFrame>) {
+        self.visit.leave();
         if self.outbox.closing().is_none() {
             // First of all, so that no delivery follows the echo.
             self.session.leave_all();
@@ -300,6 +319,9 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
     /// Brings what the last event led to where it belongs.
     fn follow(&mut self) {
         self.session.flush();
+        if !self.visit.is_welcomed() && self.session.is_known() {
+            self.visit.welcome();
+        }
         let is_closing = self.outbox.closing().is_some();
         if is_closing {
             // The hub may have closed it: then the session does not know yet.

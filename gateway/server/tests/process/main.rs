@@ -16,5 +16,6 @@ mod issuer;
 mod native;
 mod replica;
 mod stop;
+mod telemetry;
 mod tickets;
 mod websocket;

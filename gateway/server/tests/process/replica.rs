@@ -27,7 +27,7 @@ pub(crate) struct Replica {
 pub(crate) fn inkwire() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inkwire"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("INKWIRE_") {
+        if name.starts_with("INKWIRE_") || name.starts_with("OTEL_") {
             command.env_remove(name);
         }
     }

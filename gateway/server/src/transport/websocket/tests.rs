@@ -97,6 +97,7 @@ impl Served {
             outbox: OutboxLimits::default(),
             counters: Arc::default(),
             stop: stop.clone(),
+            visits: Arc::default(),
         };
         let admission = AdmissionConfig {
             tokens: Default::default(),
@@ -120,6 +121,7 @@ impl Served {
             context: admission.context(peer, &http::HeaderMap::new()).clone(),
             encoding: Encoding::Json,
             presented: Default::default(),
+            arrival: Arrival::now(http::Version::HTTP_11, &http::HeaderMap::new()),
         };
         tasks.spawn(run(stream, Bytes::new(), agreed, shared));
         let client = WebSocketStream::from_raw_socket(client.unwrap(), Side::Client, None).await;

@@ -1,6 +1,10 @@
 //! `RedisBus`: the parts put together.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fred::{
     clients::Client,
@@ -14,14 +18,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     appender::{Appender, Connection},
     clock::Clock,
-    config::{InvalidConfig, RedisConfig},
+    config::{Checked, InvalidConfig, RedisConfig},
     connection,
-    fitness::{self, CheckError, Fitness, Unfit},
+    fitness::{self, CheckError, Fitness},
     keys::Keys,
     link::{Health, Link, RedisTally},
     reader::Reader,
     signal_message,
-    subscriber::Subscriber,
+    subscriber::{self, Subscriber},
 };
 
 /// A replica's way to the others, over one Redis.
@@ -87,8 +91,8 @@ impl RedisBus {
 
         let watching = {
             let (link, side) = (link.clone(), side.clone());
-            let (config, disconnecting) = (checked.config.clone(), disconnecting.clone());
-            async move { link.watch(side, config, disconnecting).await }
+            let (checked, disconnecting) = (checked.clone(), disconnecting.clone());
+            async move { link.watch(side, checked, disconnecting).await }
         };
         connections.spawn(watching);
         let subscriber = Subscriber::start(
@@ -179,19 +183,45 @@ impl Bus for RedisBus {
     }
 }
 
+/// Waits until a connection can be made, over our own wire: it says why not, where fred only tries
+/// again.
+async fn reached(checked: &Checked, patience: Duration) -> Result<(), CheckError> {
+    let end = Instant::now() + patience;
+    loop {
+        let Err(error) = subscriber::knock(checked).await else {
+            return Ok(());
+        };
+        let why = error.to_string();
+        if let Some(unfit) = connection::refusal_in(&why) {
+            return Err(unfit.into());
+        }
+        if Instant::now() + KNOCK_AGAIN > end {
+            let (host, port) = (&checked.host, checked.port);
+            return Err(CheckError::Away(format!("{host}:{port}: {why}")));
+        }
+        tokio::time::sleep(KNOCK_AGAIN).await;
+    }
+}
+
+/// How soon another connection is tried.
+const KNOCK_AGAIN: Duration = Duration::from_millis(100);
+
 /// Examines a Redis once, as `inkwire check` does: `Away` if it does not answer within `patience`.
 pub async fn check(config: RedisConfig, patience: Duration) -> Result<Fitness, CheckError> {
     let checked = config.checked()?;
+    reached(&checked, patience).await?;
     let client = connection::client(&checked)?;
     let mut errors = client.error_rx();
     let connecting = client.connect();
     let refused = async {
         loop {
             match errors.recv().await {
-                Ok((error, _)) if connection::is_refusal(&error) => {
-                    break Unfit::Credentials(error.details().to_owned()).into();
+                Ok((error, _)) => {
+                    if let Some(unfit) = connection::refusal(&error) {
+                        break unfit.into();
+                    }
                 }
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }
@@ -201,7 +231,7 @@ pub async fn check(config: RedisConfig, patience: Duration) -> Result<Fitness, C
             .wait_for_connect()
             .await
             .map_err(|error| fitness::away(&error))?;
-        fitness::examine(&client, &checked.config).await
+        fitness::examine(&client, &checked.keys, &checked.config).await
     };
     let found = tokio::select! {
         found = examined => found,

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use fred::types::config::{Config, Server, ServerConfig};
 
-use crate::keys::{InvalidPrefix, Keys};
+use crate::{
+    keys::{InvalidPrefix, Keys},
+    tls::{Tls, TlsConfig},
+};
 
 /// How far an append has to be before it is acknowledged (C3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,12 +22,14 @@ pub enum AckLevel {
 /// How a replica of the gateway uses its Redis.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://[user[:password]@]host[:port]`
+    /// `redis://[user[:password]@]host[:port]`, or `rediss://` for TLS.
     pub url: String,
     /// In the place of the one in `url`.
     pub username: Option<String>,
     /// In the place of the one in `url`.
     pub password: Option<String>,
+    /// For a `rediss://` URL.
+    pub tls: TlsConfig,
     /// The first part of every key and channel.
     pub prefix: String,
     /// How this replica calls itself in `CLIENT LIST`.
@@ -67,6 +72,7 @@ impl Default for RedisConfig {
             url: "redis://127.0.0.1:6379".to_owned(),
             username: None,
             password: None,
+            tls: TlsConfig::default(),
             prefix: "inkwire".to_owned(),
             client_name: "inkwire".to_owned(),
             level: AckLevel::Accepted,
@@ -108,8 +114,16 @@ impl fmt::Debug for RedisConfig {
 pub enum InvalidConfig {
     #[error("the Redis URL is not of the form redis://[user[:password]@]host[:port]: {0}")]
     Url(String),
-    #[error("TLS to Redis is not supported yet; use redis://")]
-    Tls,
+    #[error("certificates are for TLS alone, and the URL does not begin with rediss://")]
+    NoTls,
+    #[error("the authorities of Redis's certificate cannot be used: {0}")]
+    Authorities(String),
+    #[error("the certificate for Redis cannot be used: {0}")]
+    ClientCertificate(String),
+    #[error("the key of the certificate for Redis cannot be used: {0}")]
+    ClientKey(String),
+    #[error("a certificate for Redis goes with its key: give both, or neither")]
+    HalfCertificate,
     #[error("Redis Cluster and Sentinel are not supported yet; give the URL of one server")]
     Topology,
     #[error("only database 0 is supported, since a Cluster has no other; the URL says {0}")]
@@ -135,6 +149,15 @@ pub(crate) struct Checked {
     pub(crate) port: u16,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// What the URL and what stands in its place say.
+struct Endpoint {
+    server: Server,
+    username: Option<String>,
+    password: Option<String>,
+    tls: Option<Tls>,
 }
 
 impl RedisConfig {
@@ -190,26 +213,28 @@ impl RedisConfig {
         if let Some(fault) = self.faults().into_iter().next() {
             return Err(fault);
         }
-        let (server, username, password) = self.endpoint()?;
+        let endpoint = self.endpoint()?;
         Ok(Checked {
             keys: Keys::new(&self.prefix)?,
-            host: server.host.to_string(),
-            port: server.port,
-            username,
-            password,
+            host: endpoint.server.host.to_string(),
+            port: endpoint.server.port,
+            username: endpoint.username,
+            password: endpoint.password,
+            tls: endpoint.tls,
             config: self,
         })
     }
 
-    fn endpoint(&self) -> Result<(Server, Option<String>, Option<String>), InvalidConfig> {
-        if self.url.starts_with("rediss:") || self.url.starts_with("valkeys:") {
-            return Err(InvalidConfig::Tls);
-        }
+    fn endpoint(&self) -> Result<Endpoint, InvalidConfig> {
+        // TLS is made here and not by fred, so that both kinds of connections have the same.
+        let rest = self.url.strip_prefix("rediss:");
+        let rest = rest.or_else(|| self.url.strip_prefix("valkeys:"));
+        let plain = rest.map(|rest| format!("redis:{rest}"));
         let known = ["redis:", "redis-cluster:", "redis-sentinel:", "valkey:"];
-        if !known.iter().any(|scheme| self.url.starts_with(scheme)) {
+        if plain.is_none() && !known.iter().any(|scheme| self.url.starts_with(scheme)) {
             return Err(InvalidConfig::Url("it begins with redis://".to_owned()));
         }
-        let parsed = Config::from_url(&self.url)
+        let parsed = Config::from_url(plain.as_deref().unwrap_or(&self.url))
             .map_err(|error| InvalidConfig::Url(error.details().to_owned()))?;
         let ServerConfig::Centralized { server } = parsed.server else {
             return Err(InvalidConfig::Topology);
@@ -220,7 +245,17 @@ impl RedisConfig {
         }
         let username = self.username.clone().or(parsed.username);
         let password = self.password.clone().or(parsed.password);
-        Ok((server, username, password))
+        let tls = match plain {
+            Some(_) => Some(Tls::new(self, &server.host)?),
+            None if self.tls.is_given() => return Err(InvalidConfig::NoTls),
+            None => None,
+        };
+        Ok(Endpoint {
+            server,
+            username,
+            password,
+            tls,
+        })
     }
 }
 
@@ -267,12 +302,33 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_named() {
         let of = |url: &str| faults(|config| config.url = url.to_owned());
-        assert_eq!(of("rediss://h"), [InvalidConfig::Tls]);
+        assert_eq!(of("redis-cluster://h:1"), [InvalidConfig::Topology]);
         assert_eq!(of("redis-cluster://h:7000"), [InvalidConfig::Topology]);
         for url in ["nonsense", "http://h:6379", "h:6379"] {
             assert!(
                 matches!(of(url).as_slice(), [InvalidConfig::Url(_)]),
                 "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn certificates_are_examined_before_they_are_needed() {
+        let of = |url: &str, tls: TlsConfig| {
+            faults(|config| (config.url, config.tls) = (url.to_owned(), tls))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let ca = |ca: &str| TlsConfig {
+            ca: text(ca),
+            ..TlsConfig::default()
+        };
+        assert_eq!(of("redis://h", ca("x")), [InvalidConfig::NoTls]);
+        let garbled = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for bad in ["", "no certificate", garbled] {
+            let faults = of("rediss://h", ca(bad));
+            assert!(
+                matches!(faults.as_slice(), [InvalidConfig::Authorities(_)]),
+                "{faults:?}"
             );
         }
     }

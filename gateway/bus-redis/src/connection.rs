@@ -11,13 +11,17 @@ use fred::{
         Builder, RespVersion,
         config::{
             Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
-            TcpConfig, UnresponsiveConfig,
+            TcpConfig, TlsConfig, TlsConnector, TlsHostMapping, UnresponsiveConfig,
         },
     },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{Checked, InvalidConfig};
+use crate::{
+    config::{Checked, InvalidConfig},
+    fitness::Unfit,
+    tls,
+};
 
 /// Pauses between attempts to connect: the first and the longest, doubling.
 const RECONNECT_MIN_MS: u32 = 20;
@@ -40,6 +44,10 @@ pub(crate) fn client(checked: &Checked) -> Result<Client, InvalidConfig> {
             server: Server::new(checked.host.clone(), checked.port),
         },
         version: RespVersion::RESP3,
+        tls: checked.tls.as_ref().map(|tls| TlsConfig {
+            connector: TlsConnector::Rustls(tls.config.clone().into()),
+            hostnames: TlsHostMapping::None,
+        }),
         ..Config::default()
     };
     let timeout = checked.command_timeout();
@@ -75,7 +83,7 @@ pub(crate) fn serve(
     client: &Client,
     tasks: &TaskTracker,
     closing: &CancellationToken,
-    refused: impl Fn(String) + Send + Sync + 'static,
+    refused: impl Fn(Unfit) + Send + Sync + 'static,
 ) {
     let (client, closing) = (client.clone(), closing.clone());
     tasks.spawn(async move {
@@ -93,9 +101,9 @@ pub(crate) fn serve(
                     }
                     error = errors.recv() => {
                         if let Ok((error, _)) = error
-                            && is_refusal(&error)
+                            && let Some(unfit) = refusal(&error)
                         {
-                            refused(error.details().to_owned());
+                            refused(unfit);
                         }
                     }
                     _ = &mut connection => break,
@@ -109,8 +117,23 @@ pub(crate) fn serve(
     });
 }
 
-/// Whether Redis knows better than to let us in.
-pub(crate) fn is_refusal(error: &Error) -> bool {
-    let refused = ["WRONGPASS", "NOAUTH", "NOPERM"];
-    *error.kind() == ErrorKind::Auth || refused.iter().any(|code| error.details().starts_with(code))
+/// Why Redis does not let us in, if that is what the error says.
+pub(crate) fn refusal(error: &Error) -> Option<Unfit> {
+    let details = error.details();
+    refusal_in(details).or_else(|| {
+        (*error.kind() == ErrorKind::Auth).then(|| Unfit::Credentials(details.to_owned()))
+    })
+}
+
+/// Why Redis does not let us in, in an error's text.
+pub(crate) fn refusal_in(text: &str) -> Option<Unfit> {
+    if text.starts_with("WRONGPASS") || text.starts_with("NOAUTH") {
+        Some(Unfit::Credentials(text.to_owned()))
+    } else if text.starts_with("NOPERM") {
+        Some(Unfit::Permissions(vec![text.to_owned()]))
+    } else if tls::is_refusal(text) {
+        Some(Unfit::Certificate(text.to_owned()))
+    } else {
+        None
+    }
 }

@@ -11,7 +11,9 @@ use fred::{
 
 use crate::{
     config::{AckLevel, RedisConfig},
-    connection, functions,
+    connection,
+    functions::{self, LIBRARY},
+    keys::Keys,
 };
 
 /// How long the writers' side keeps what was acknowledged (C4): a master that was cut off has to stop
@@ -29,6 +31,12 @@ pub enum Unfit {
     Functions(String),
     #[error("Redis refuses the credentials: {0}")]
     Credentials(String),
+    #[error(
+        "TLS with Redis fails: {0}; redis_ca_file names who signs its certificate, redis_cert_file ours"
+    )]
+    Certificate(String),
+    #[error("the Redis user may not: {}; docs/redis.md has the rule that it needs", .0.join(", "))]
+    Permissions(Vec<String>),
     #[error("this server is a replica; give the URL of its master")]
     Replica,
     #[error("this server belongs to a Cluster, which is not supported yet")]
@@ -62,7 +70,11 @@ pub enum CheckError {
 }
 
 /// Examines the server behind `client` and makes sure that it has the functions.
-pub(crate) async fn examine(client: &Client, config: &RedisConfig) -> Result<Fitness, CheckError> {
+pub(crate) async fn examine(
+    client: &Client,
+    keys: &Keys,
+    config: &RedisConfig,
+) -> Result<Fitness, CheckError> {
     let info = Info::read(client).await?;
     if info.of("loading") == "1" {
         return Err(CheckError::Away("it is still loading its data".to_owned()));
@@ -101,11 +113,42 @@ pub(crate) async fn examine(client: &Client, config: &RedisConfig) -> Result<Fit
             _ if is_passing(&error) => away(&error),
             _ => Unfit::Functions(error.details().to_owned()).into(),
         })?;
+    permissions(client, keys, config).await?;
     Ok(Fitness {
         version,
         replicas,
         warnings,
     })
+}
+
+/// Whether the user may do all that will be asked of it: a refusal that comes with the first entry, or
+/// the first one who joins, comes too late.
+async fn permissions(client: &Client, keys: &Keys, config: &RedisConfig) -> Result<(), CheckError> {
+    // No document has this id: it has too many characters.
+    let nobody = "permissions-".repeat(17);
+    let [state, log, live] = keys.of_nobody(&nobody);
+    let args = vec![
+        LIBRARY.permits.clone(),
+        "2".to_owned(),
+        state,
+        log,
+        live,
+        keys.probe("permissions"),
+        config.replicas.to_string(),
+    ];
+    let missing: Result<Vec<String>, Error> = client.custom(functions::fcall(), args).await;
+    match missing {
+        Ok(missing) if missing.is_empty() => Ok(()),
+        Ok(missing) => Err(Unfit::Permissions(missing).into()),
+        Err(error) => match connection::refusal(&error) {
+            Some(Unfit::Permissions(_)) => {
+                let text = format!("FCALL on {}*: {}", keys.root(), error.details());
+                Err(Unfit::Permissions(vec![text]).into())
+            }
+            Some(unfit) => Err(unfit.into()),
+            None => Err(away(&error)),
+        },
+    }
 }
 
 /// Whether a master without replicas stops taking writes before writers forget them.
@@ -156,10 +199,12 @@ impl Info {
         let reply: Result<Value, Error> = client.custom(command, Vec::<Value>::new()).await;
         let text = match reply {
             Ok(value) => value.into_string().unwrap_or_default(),
-            Err(error) if connection::is_refusal(&error) => {
-                return Err(Unfit::Credentials(error.details().to_owned()).into());
+            Err(error) => {
+                return Err(match connection::refusal(&error) {
+                    Some(unfit) => unfit.into(),
+                    None => away(&error),
+                });
             }
-            Err(error) => return Err(away(&error)),
         };
         let pair = |line: &str| {
             let (name, value) = line.trim_end().split_once(':')?;

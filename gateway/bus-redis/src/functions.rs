@@ -18,6 +18,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/shared.lua"),
     include_str!("../lua/append.lua"),
     include_str!("../lua/read.lua"),
+    include_str!("../lua/permits.lua"),
     include_str!("../lua/tickets.lua"),
 );
 
@@ -30,6 +31,8 @@ pub(crate) struct Library {
     pub(crate) read: String,
     /// Reads, and makes the document first if it is not there.
     pub(crate) open: String,
+    /// Says what the user may not do.
+    pub(crate) permits: String,
     pub(crate) ticket_keep: String,
     pub(crate) ticket_redeem: String,
 }
@@ -42,6 +45,7 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         append: format!("{name}_append"),
         read: format!("{name}_read"),
         open: format!("{name}_open"),
+        permits: format!("{name}_permits"),
         ticket_keep: format!("{name}_ticket_keep"),
         ticket_redeem: format!("{name}_ticket_redeem"),
         name,

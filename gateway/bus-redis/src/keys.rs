@@ -63,6 +63,17 @@ impl Keys {
         format!("{}ticket:{{{digits}}}", self.root)
     }
 
+    /// State, log and channel of a document whose id is none.
+    pub(crate) fn of_nobody(&self, id: &str) -> [String; 3] {
+        let root = &self.root;
+        ["}:state", "}:log", LIVE].map(|end| format!("{root}{{{id}{end}"))
+    }
+
+    /// What every key and channel begins with.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
     /// The channel of one subscriber connection's probe.
     pub(crate) fn probe(&self, connection: &str) -> String {
         format!("{}probe:{{{connection}}}", self.root)

@@ -25,12 +25,14 @@ mod row;
 mod signal_message;
 mod subscriber;
 mod tickets;
+mod tls;
 
 pub use bus::{RedisBus, StartError, check};
 pub use config::{AckLevel, InvalidConfig, RedisConfig};
 pub use fitness::{CheckError, Fitness, Unfit};
 pub use keys::InvalidPrefix;
 pub use link::{Health, RedisTally};
+pub use tls::TlsConfig;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 //! of life once a second; nothing is appended until an examination went well.
 
 use std::{
-    sync::Arc,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,7 +19,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::RedisConfig,
+    config::Checked,
+    connection,
     fitness::{self, CheckError, Unfit},
 };
 
@@ -54,6 +56,8 @@ pub struct RedisTally {
 pub(crate) struct Link {
     pub(crate) tally: Arc<RedisTally>,
     health: watch::Sender<Health>,
+    // Held to read or write a text; never across an await.
+    absence: Mutex<Option<String>>,
 }
 
 impl Link {
@@ -61,6 +65,7 @@ impl Link {
         Self {
             tally: Arc::default(),
             health: watch::Sender::new(Health::Connecting),
+            absence: Mutex::default(),
         }
     }
 
@@ -72,9 +77,25 @@ impl Link {
         *self.health.borrow() == Health::Available
     }
 
-    /// Credentials were refused.
-    pub(crate) fn refuse(&self, why: String) {
-        self.set(Health::Unfit(Unfit::Credentials(why)));
+    /// We are not let in.
+    pub(crate) fn refuse(&self, why: Unfit) {
+        self.set(Health::Unfit(why));
+    }
+
+    /// A connection could not be made or ended, for this reason: what an operator is told while there
+    /// is no contact. A refusal counts only until there was one.
+    pub(crate) fn note_absence(&self, why: &io::Error) {
+        let text = why.to_string();
+        if *self.health.borrow() == Health::Connecting
+            && let Some(unfit) = connection::refusal_in(&text)
+        {
+            self.refuse(unfit);
+        }
+        *self.absence() = Some(text);
+    }
+
+    fn absence(&self) -> MutexGuard<'_, Option<String>> {
+        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, health: Health) {
@@ -99,12 +120,7 @@ impl Link {
     }
 
     /// Watches the server through `client` until `closing`.
-    pub(crate) async fn watch(
-        &self,
-        client: Client,
-        config: RedisConfig,
-        closing: CancellationToken,
-    ) {
+    pub(crate) async fn watch(&self, client: Client, checked: Checked, closing: CancellationToken) {
         let mut reconnected = client.reconnect_rx();
         let mut examined = false;
         let mut warned = false;
@@ -113,7 +129,7 @@ impl Link {
         loop {
             let answer = tokio::select! {
                 () = closing.cancelled() => break,
-                answer = self.look(&client, &config, examined, &mut warned) => answer,
+                answer = self.look(&client, &checked, examined, &mut warned) => answer,
             };
             examined = answer.is_ok();
             self.set(match &answer {
@@ -143,15 +159,16 @@ impl Link {
     async fn look(
         &self,
         client: &Client,
-        config: &RedisConfig,
+        checked: &Checked,
         examined: bool,
         warned: &mut bool,
     ) -> Result<(), CheckError> {
         if !client.is_connected() {
-            return Err(CheckError::Away("not connected".to_owned()));
+            let why = self.absence().clone();
+            return Err(CheckError::Away(why.unwrap_or("not connected".to_owned())));
         }
         if !examined {
-            let fitness = fitness::examine(client, config).await?;
+            let fitness = fitness::examine(client, &checked.keys, &checked.config).await?;
             if !std::mem::replace(warned, true) {
                 for warning in &fitness.warnings {
                     tracing::warn!("{warning}");

@@ -15,8 +15,13 @@ use bytes::{Buf, Bytes};
 use inkwire_model::Code;
 use tokio::sync::Notify;
 
+use crate::Charge;
+
 /// Most slices in one vectored write.
 const SLICES_MAX: usize = 64;
+
+/// What a queued frame costs besides its bytes.
+const FRAME_BYTES: usize = 48;
 
 /// Capacity of the queue that an idle connection may keep.
 const IDLE_CAPACITY_MAX: usize = 32;
@@ -77,6 +82,8 @@ struct Queue {
     blocked: bool,
     closing: Option<Code>,
     failed: bool,
+    /// Counts what waits for a full socket; `None` where nobody counts.
+    charge: Option<Charge>,
 }
 
 impl<W: Wire> Outbox<W> {
@@ -88,6 +95,13 @@ impl<W: Wire> Outbox<W> {
             queue: Mutex::default(),
             attention: Notify::new(),
         }
+    }
+
+    /// Counts what waits in it.
+    pub fn counted(mut self, charge: Charge) -> Self {
+        let queue = self.queue.get_mut();
+        queue.unwrap_or_else(PoisonError::into_inner).charge = Some(charge);
+        self
     }
 
     pub fn wire(&self) -> &W {
@@ -120,6 +134,7 @@ impl<W: Wire> Outbox<W> {
                 (self.farewell)(Code::SlowConsumer),
             );
         }
+        queue.count();
         let became_dirty = !queue.dirty && !queue.blocked;
         queue.dirty = true;
         became_dirty
@@ -162,6 +177,18 @@ impl<W: Wire> Outbox<W> {
         self.attention.notify_one();
     }
 
+    /// Ends the outbox at once, for the sake of others: what waits is dropped, since its receiver resumes
+    /// by position.
+    pub fn abandon(&self, code: Code) {
+        let mut queue = self.lock();
+        if queue.closing.is_none() && !queue.failed {
+            self.close_locked(&mut queue, code, (self.farewell)(code));
+            if !queue.blocked {
+                self.write_locked(&mut queue);
+            }
+        }
+    }
+
     /// Resolves when the connection's task has something to do here: the socket is full, the outbox
     /// closes, or the socket failed. Spurious wakes are possible.
     pub async fn attention(&self) {
@@ -195,10 +222,16 @@ impl<W: Wire> Outbox<W> {
         queue.keep_torn_only();
         queue.closing = Some(code);
         queue.add(Priority::Message, farewell);
+        queue.count();
         self.attention.notify_one();
     }
 
     fn write_locked(&self, queue: &mut Queue) {
+        self.write_all_locked(queue);
+        queue.count();
+    }
+
+    fn write_all_locked(&self, queue: &mut Queue) {
         while !queue.frames.is_empty() && !queue.failed {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = queue.slices(&mut slices);
@@ -254,6 +287,18 @@ impl Queue {
             self.bytes += bytes.len();
             self.frames.push_back((priority, bytes));
         }
+    }
+
+    /// Counts what waits for a full socket. What was not written yet is on its way: a burst to a thousand
+    /// receivers that keep up is no want of memory.
+    fn count(&mut self) {
+        let Some(charge) = &mut self.charge else {
+            return;
+        };
+        charge.set(match self.blocked {
+            true => self.bytes + self.frames.len() * FRAME_BYTES,
+            false => 0,
+        });
     }
 
     fn drop_signals(&mut self) {

@@ -35,6 +35,14 @@ pub async fn check(config: &Config) -> Result<Vec<String>, CheckFault> {
                 "redis: fit, version {}, {} replicas",
                 fitness.version, fitness.replicas
             ));
+            let needed = config.redis.as_ref().map_or(0, |redis| redis.replicas);
+            if fitness.replicas < u64::from(needed) {
+                found.push(format!(
+                    "warning: replicas_min is {needed}, and {} are connected: what waits for them \
+                     is not acknowledged",
+                    fitness.replicas
+                ));
+            }
             found.extend(
                 fitness
                     .warnings

@@ -16,6 +16,7 @@ pub mod drain;
 pub mod health;
 pub mod in_flight;
 pub mod listener;
+pub mod memory;
 pub mod open_files;
 pub mod origin;
 pub mod page;

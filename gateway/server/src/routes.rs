@@ -152,6 +152,11 @@ type SessionPlaces = (OwnedSemaphorePermit, Option<Place<AddressKey>>);
 impl Gateway {
     /// A place for one more session of whoever sends this request.
     fn places_for(&self, peer: SocketAddr, headers: &HeaderMap) -> Result<SessionPlaces, Problem> {
+        if self.websocket.memory.is_short() {
+            self.counters.breach(Limit::MemorySoft);
+            let code = Code::Overloaded;
+            return Err(Problem::passing(code, code.row().sentence));
+        }
         let addresses = &self.addresses;
         let place = match addresses.proxies.client_of(peer.ip(), headers) {
             Some(client) => {

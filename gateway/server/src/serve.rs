@@ -29,6 +29,7 @@ use crate::{
     health::Health,
     in_flight::InFlight,
     listener::{Acceptor, Addresses},
+    memory::Memory,
     open_files,
     peer::Proxies,
     replica,
@@ -212,6 +213,9 @@ impl Running {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
             warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
         }
+        let memory = Arc::new(Memory::new(config.memory, self.counters.clone()));
+        let watching = memory.clone().watch(self.stop.closing.clone());
+        self.http.spawn(watching);
         let proxies = Arc::new(config.listen.proxies.clone());
         let refusals = &self.counters.refusals;
         let admission = Admission::new(
@@ -232,6 +236,7 @@ impl Running {
                 config: config.websocket,
                 outbox: config.outbox,
                 counters: self.counters.clone(),
+                memory: memory.clone(),
                 stop: self.stop.clone(),
                 visits: self.metrics.visits.clone(),
             },

@@ -86,6 +86,7 @@ impl Conversation {
             self.link.tally.reconnects.add(1);
             let lost = self.subscriptions.lose_all();
             if let Err(why) = ended {
+                self.link.note_absence(&why);
                 tracing::debug!(%why, subscriptions = lost.len(), "a subscriber connection ended");
             }
             if !lost.is_empty() {

@@ -10,6 +10,7 @@ mod wishes;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    io,
     sync::Arc,
 };
 
@@ -20,6 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{conversation::Conversation, wishes::Wishes};
 use crate::{config::Checked, link::Link};
+
+/// Connects, shakes hands, and parts.
+pub(crate) async fn knock(checked: &Checked) -> io::Result<()> {
+    wire::Wire::open(checked).await.map(drop)
+}
 
 pub(crate) struct Subscriber {
     connections: Vec<Arc<Wishes>>,

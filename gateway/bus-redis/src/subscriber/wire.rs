@@ -1,13 +1,21 @@
 //! Bytes to and from one Redis server, in RESP3.
 
-use std::{io, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use redis_protocol::resp3::{decode::complete::decode_bytes_mut, types::BytesFrame};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+use tokio_rustls::TlsConnector;
+use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::config::Checked;
 
@@ -16,10 +24,17 @@ const READ_BYTES: usize = 64 << 10;
 /// A frame that is larger is none that this gateway asked for.
 const FRAME_BYTES_MAX: usize = 256 << 20;
 
-pub(super) struct Wire {
-    stream: TcpStream,
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+pub(crate) struct Wire {
+    stream: Box<dyn Stream>,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// What was written may wait in TLS.
+    is_unflushed: bool,
 }
 
 /// What Redis says.
@@ -35,7 +50,7 @@ pub(super) enum Said {
 
 impl Wire {
     /// Connects and shakes hands.
-    pub(super) async fn open(checked: &Checked) -> io::Result<Self> {
+    pub(crate) async fn open(checked: &Checked) -> io::Result<Self> {
         let within = |time: Duration| {
             io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -50,10 +65,18 @@ impl Wire {
     async fn shake_hands(checked: &Checked) -> io::Result<Self> {
         let stream = TcpStream::connect((checked.host.as_str(), checked.port)).await?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &checked.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let connector = TlsConnector::from(tls.config.clone());
+                Box::new(connector.connect(tls.server_name.clone(), stream).await?)
+            }
+        };
         let mut wire = Self {
             stream,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
+            is_unflushed: false,
         };
         let mut hello = vec!["HELLO", "3"];
         if let Some(password) = &checked.password {
@@ -85,20 +108,43 @@ impl Wire {
 
     /// Waits until something was read or written. Cancel safe.
     pub(super) async fn turn(&mut self) -> io::Result<()> {
-        let (mut reader, mut writer) = self.stream.split();
         self.incoming.reserve(READ_BYTES);
-        let has_outgoing = !self.outgoing.is_empty();
-        tokio::select! {
-            biased;
-            read = reader.read_buf(&mut self.incoming) => match read? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                _ if self.incoming.len() > FRAME_BYTES_MAX => {
-                    Err(io::Error::other("a frame is too large"))
-                }
-                _ => Ok(()),
-            },
-            written = writer.write_buf(&mut self.outgoing), if has_outgoing => written.map(drop),
+        poll_fn(|context| match self.poll_read(context) {
+            Poll::Pending => self.poll_write(context),
+            read => read,
+        })
+        .await
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = Pin::new(&mut self.stream);
+        let read = poll_read_buf(stream, context, &mut self.incoming);
+        read.map(|read| match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if self.incoming.len() > FRAME_BYTES_MAX => {
+                Err(io::Error::other("a frame is too large"))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.outgoing.is_empty() {
+            self.is_unflushed = true;
+            let stream = Pin::new(&mut self.stream);
+            let written = poll_write_buf(stream, context, &mut self.outgoing);
+            if written.is_ready() {
+                return written.map(|written| written.map(drop));
+            }
         }
+        if self.is_unflushed {
+            let flushed = Pin::new(&mut self.stream).poll_flush(context);
+            self.is_unflushed = flushed.is_pending();
+            if let Poll::Ready(Err(error)) = flushed {
+                return Poll::Ready(Err(error));
+            }
+        }
+        Poll::Pending
     }
 
     /// The next thing that was read in whole.

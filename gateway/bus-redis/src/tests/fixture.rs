@@ -18,6 +18,7 @@ use inkwire_model::{DocumentId, NewEntry, Seq};
 use inkwire_test_support::{Redis, RedisOptions};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::secured::Secured;
 use crate::{
     Health, RedisBus, RedisConfig,
     append_call::{AppendCall, Terms},
@@ -30,6 +31,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) struct RedisFixture {
     redis: Mutex<Redis>,
+    /// Buses come in this way; `None` for the plain port.
+    secured: Option<Secured>,
     buses: Mutex<Vec<Arc<RedisBus>>>,
     pub(super) raw: RawClient,
     saved: Mutex<Vec<(Value, Value)>>,
@@ -143,8 +146,19 @@ impl RedisFixture {
     }
 
     pub(super) async fn with(options: RedisOptions) -> Self {
+        Self::of(options, None).await
+    }
+
+    /// Its buses come by TLS, as a user with the least of rights.
+    pub(super) async fn secured() -> Self {
+        let secured = Secured::new();
+        Self::of(secured.options().appendonly(), Some(secured)).await
+    }
+
+    async fn of(options: RedisOptions, secured: Option<Secured>) -> Self {
         let redis = options.start().unwrap();
         Self {
+            secured,
             raw: RawClient::connect(config(redis.url())).await,
             redis: Mutex::new(redis),
             buses: Mutex::default(),
@@ -162,6 +176,9 @@ impl RedisFixture {
         change: impl FnOnce(&mut RedisConfig),
     ) -> Arc<RedisBus> {
         let mut config = config(self.redis().url());
+        if let Some(secured) = &self.secured {
+            secured.apply(&mut config);
+        }
         config.client_name = name(self.buses.lock().unwrap().len());
         change(&mut config);
         let bus = started(config, listener).await;

@@ -8,5 +8,6 @@ mod fixture;
 mod functions;
 mod once;
 mod replicated;
+mod secured;
 mod subscribers;
 mod tickets;

@@ -70,11 +70,19 @@ keys! {
     ADMIN "admin" Takes::Text("ADDRESS"), "127.0.0.1:9090",
         "Where `/livez`, `/readyz`, `/metrics` and `/tracing` answer. Keep it away from the public.";
     REDIS "redis" Takes::Text("URL"), "",
-        "The Redis that the replicas share, as `redis://[user:password@]host:port[/db]`. Without it the replica stands alone: logs live in its memory and end with it.";
+        "The Redis that the replicas share, as `redis://[user:password@]host:port`, or `rediss://` for TLS. Without it the replica stands alone: logs live in its memory and end with it.";
     REDIS_USERNAME "redis_username" Takes::Text("NAME"), "",
         "The Redis user, in the place of the one in `redis`.";
     REDIS_PASSWORD "redis_password" Takes::Secret, "",
         "The Redis password, in the place of the one in `redis`.";
+    REDIS_PASSWORD_FILE "redis_password_file" Takes::Text("FILE"), "",
+        "A file with the Redis password; white space at its end is not part of it. Give this or the variable.";
+    REDIS_CA_FILE "redis_ca_file" Takes::Text("FILE"), "",
+        "A PEM file with the authorities that sign Redis's certificate, and no others count. By default those of the machine.";
+    REDIS_CERT_FILE "redis_cert_file" Takes::Text("FILE"), "",
+        "A PEM file with this gateway's own certificate for Redis, where Redis asks for one.";
+    REDIS_KEY_FILE "redis_key_file" Takes::Text("FILE"), "",
+        "A PEM file with the key of `redis_cert_file`.";
     REDIS_PREFIX "redis_prefix" Takes::Text("PREFIX"), "inkwire",
         "The first part of every key and channel. Replicas with the same prefix share their documents.";
     ACK "ack" Takes::Text("LEVEL"), "accepted",
@@ -211,6 +219,10 @@ keys! {
         "Most messages that wait for one slow connection; above, signals go first, then it ends with `slow_consumer`.";
     OUTBOX_BYTES_MAX "outbox_bytes_max" number(65_536, 1_073_741_824), "4194304",
         "Most bytes that wait for one slow connection: at least 4 times `page_bytes_max` and twice `payload_bytes_max`.";
+    MEMORY_BYTES_MAX "memory_bytes_max" number(65_536, 17_592_186_044_416), "2147483648",
+        "Most bytes that wait for all slow connections, or came from them in part; above, those that hold the most end with `slow_consumer` (or `overloaded`).";
+    MEMORY_SOFT_PERCENT "memory_soft_percent" number(1, 100), "75",
+        "Above this share of `memory_bytes_max` no session is taken in: handshakes are answered 503 `overloaded`.";
     HEAD_INTERVAL_MS "head_interval_ms" number(100, DAY_MS), "15000",
         "How often the heads of followed documents are compared with Redis, give or take 10 %: finds what pub/sub lost silently.";
     LINGER_MS "linger_ms" number(0, DAY_MS), "10000",

@@ -24,6 +24,7 @@ pub use layers::Given;
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
     drain::DrainConfig,
+    memory::MemoryLimits,
     origin::OriginPolicy,
     peer::Proxies,
     socket::SocketConfig,
@@ -45,6 +46,7 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     pub session: SessionConfig,
     pub outbox: OutboxLimits,
+    pub memory: MemoryLimits,
     pub hub: HubConfig,
     /// `None` for the embedded bus.
     pub redis: Option<RedisConfig>,
@@ -152,6 +154,15 @@ impl Config {
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
         };
         let admin = layers.text(&keys::ADMIN, fields::address);
+        if let Some(admin) = admin
+            && listen
+                .addresses
+                .iter()
+                .any(|public| overlap(*public, admin))
+        {
+            let problem = "is one of the addresses of listen: the admin port is not for the public";
+            layers.fault(&keys::ADMIN, problem.to_owned());
+        }
         Self {
             replica: layers.text(&keys::REPLICA, fields::replica),
             admission: admission(layers, read_file, &listen.addresses),
@@ -160,13 +171,23 @@ impl Config {
             websocket: websocket(layers),
             session,
             outbox: outbox(layers),
+            memory: memory(layers),
             hub: hub(layers),
-            redis: redis::read(layers),
+            redis: redis::read(layers, read_file),
             log: log(layers),
             drain: drain(layers),
             telemetry: telemetry::read(layers, variable),
         }
     }
+}
+
+/// Whether two addresses cannot both be listened on. Port 0 is whichever is free.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_same_kind = one.is_ipv4() == other.is_ipv4();
+    let has_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0
+        && one.port() == other.port()
+        && (one.ip() == other.ip() || (is_same_kind && has_any))
 }
 
 type ReadFile<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
@@ -292,6 +313,15 @@ fn outbox(layers: &mut Layers) -> OutboxLimits {
     OutboxLimits {
         messages_max: layers.size(&keys::OUTBOX_MESSAGES_MAX),
         bytes_max,
+    }
+}
+
+fn memory(layers: &mut Layers) -> MemoryLimits {
+    let hard_bytes = layers.size(&keys::MEMORY_BYTES_MAX);
+    let percent = layers.size(&keys::MEMORY_SOFT_PERCENT);
+    MemoryLimits {
+        hard_bytes,
+        soft_bytes: (hard_bytes / 100).saturating_mul(percent),
     }
 }
 

@@ -1,21 +1,29 @@
 //! The settings of the bus over Redis. What is right for Redis is decided there; here its faults get
 //! their keys.
 
-use inkwire_bus_redis::{AckLevel, InvalidConfig, RedisConfig};
+use std::path::Path;
+
+use inkwire_bus_redis::{AckLevel, InvalidConfig, RedisConfig, TlsConfig};
 
 use super::{
+    ReadFile,
     keys::{self, Key},
     layers::Layers,
 };
 
 /// `None` without a URL: the embedded bus.
-pub(super) fn read(layers: &mut Layers) -> Option<RedisConfig> {
+pub(super) fn read(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<RedisConfig> {
     let owned = |text: &str| Ok(text.to_owned());
     let url = layers.text(&keys::REDIS, owned);
     let config = RedisConfig {
         url: url.clone().unwrap_or_default(),
         username: layers.text(&keys::REDIS_USERNAME, owned),
-        password: layers.text(&keys::REDIS_PASSWORD, owned),
+        password: password(layers, read_file),
+        tls: TlsConfig {
+            ca: file(layers, &keys::REDIS_CA_FILE, read_file),
+            certificate: file(layers, &keys::REDIS_CERT_FILE, read_file),
+            key: file(layers, &keys::REDIS_KEY_FILE, read_file),
+        },
         client_name: RedisConfig::default().client_name,
         prefix: layers.text(&keys::REDIS_PREFIX, owned).unwrap_or_default(),
         level: layers.text(&keys::ACK, level).unwrap_or_default(),
@@ -51,6 +59,29 @@ pub(super) fn read(layers: &mut Layers) -> Option<RedisConfig> {
     Some(config)
 }
 
+/// The password, from a variable or from a file.
+fn password(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<String> {
+    let itself = layers.text(&keys::REDIS_PASSWORD, |text| Ok(text.to_owned()));
+    let from_file =
+        file(layers, &keys::REDIS_PASSWORD_FILE, read_file).map(|text| text.trim_end().to_owned());
+    if itself.is_some() && from_file.is_some() {
+        let variable = keys::REDIS_PASSWORD.variable();
+        let problem = format!("{variable} is set too: give one of them");
+        layers.fault(&keys::REDIS_PASSWORD_FILE, problem);
+    }
+    if from_file.as_ref().is_some_and(String::is_empty) {
+        layers.fault(&keys::REDIS_PASSWORD_FILE, "is an empty file".to_owned());
+    }
+    from_file.or(itself)
+}
+
+/// What stands in the file that the key names.
+fn file(layers: &mut Layers, key: &Key, read_file: &ReadFile<'_>) -> Option<String> {
+    layers.text(key, |path| {
+        read_file(Path::new(path)).map_err(|error| format!("{path:?} cannot be read: {error}"))
+    })
+}
+
 fn level(text: &str) -> Result<AckLevel, String> {
     match text {
         "accepted" => Ok(AckLevel::Accepted),
@@ -65,10 +96,14 @@ fn number(layers: &mut Layers, key: &Key) -> u32 {
 
 fn key_of(fault: &InvalidConfig) -> Option<&'static Key> {
     match fault {
-        InvalidConfig::Url(_)
-        | InvalidConfig::Tls
-        | InvalidConfig::Topology
-        | InvalidConfig::Database(_) => Some(&keys::REDIS),
+        InvalidConfig::Url(_) | InvalidConfig::Topology | InvalidConfig::Database(_) => {
+            Some(&keys::REDIS)
+        }
+        InvalidConfig::NoTls | InvalidConfig::Authorities(_) => Some(&keys::REDIS_CA_FILE),
+        InvalidConfig::ClientCertificate(_) | InvalidConfig::HalfCertificate => {
+            Some(&keys::REDIS_CERT_FILE)
+        }
+        InvalidConfig::ClientKey(_) => Some(&keys::REDIS_KEY_FILE),
         InvalidConfig::Prefix(_) => Some(&keys::REDIS_PREFIX),
         InvalidConfig::NoReplicas => Some(&keys::ACK),
         // Set by the process itself; numbers out of their range were told already.

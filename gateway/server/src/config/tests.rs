@@ -252,7 +252,7 @@ fn redis_with_its_defaults_agrees_with_the_component() {
 #[test]
 fn faults_of_redis_are_told_with_the_others() {
     let faults = Sources::default()
-        .flag(&keys::REDIS, "rediss://:hunter2@example.org")
+        .flag(&keys::REDIS, "redis-cluster://:hunter2@example.org:1")
         .flag(&keys::REDIS_PREFIX, "{}")
         .variable(&keys::ACK, "replicated")
         .flag(&keys::ADMIN, "nowhere")

@@ -30,6 +30,7 @@ use crate::{
     clock,
     config::WebSocketConfig,
     counters::Counters,
+    memory::{Memory, Presence},
     stop::Stop,
     telemetry::{Arrival, Visit, Visits},
 };
@@ -56,6 +57,7 @@ pub struct Shared {
     pub config: WebSocketConfig,
     pub outbox: OutboxLimits,
     pub counters: Arc<Counters>,
+    pub memory: Arc<Memory>,
     pub stop: Stop,
     pub visits: Arc<Visits>,
 }
@@ -85,11 +87,9 @@ where
     R: AsyncRead + Unpin,
     W: LinkWire,
 {
-    let outbox = Arc::new(Outbox::new(
-        wire,
-        shared.outbox,
-        farewell(agreed.encoding, Framing::WebSocket),
-    ));
+    let farewell = farewell(agreed.encoding, Framing::WebSocket);
+    let outbox = Outbox::new(wire, shared.outbox, farewell);
+    let outbox = Arc::new(outbox.counted(shared.memory.charge()));
     let session = NativeSession::open(
         agreed.context,
         agreed.encoding,
@@ -110,6 +110,7 @@ where
         }),
         encoding: agreed.encoding,
         session,
+        presence: shared.memory.enter(&outbox),
         outbox,
         close_timeout: shared.config.close_timeout,
         phase: Phase::Open,
@@ -129,6 +130,7 @@ struct Driver<R, W> {
     encoding: Encoding,
     session: NativeSession<W>,
     outbox: Arc<Outbox<W>>,
+    presence: Presence,
     close_timeout: Duration,
     phase: Phase,
     visit: Visit,
@@ -264,6 +266,8 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
             }
         }
         buffer::give_back(&mut self.kept);
+        let held = self.decoder.held_bytes();
+        self.presence.note_read(self.kept.capacity() + held);
     }
 
     fn hear(&mut self, message: Message, now: Instant, wall_ms: UnixMillis) {

@@ -13,7 +13,9 @@ mod drain;
 mod http;
 #[path = "../issuer/mod.rs"]
 mod issuer;
+mod limits;
 mod native;
+mod peer;
 mod replica;
 mod stop;
 mod telemetry;

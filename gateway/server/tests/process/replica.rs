@@ -122,6 +122,12 @@ impl Replica {
         }
     }
 
+    /// What was counted under a heading of `/counts`, such as `limits`, by this name.
+    pub(crate) fn count(&self, heading: &str, name: &str) -> u64 {
+        let counts = get(self.admin, "/counts").json();
+        counts[heading][name].as_u64().unwrap_or(0)
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();

@@ -66,6 +66,12 @@ struct Partial {
 }
 
 impl Decoder {
+    /// What it holds of a message whose fragments are not all there.
+    pub fn held_bytes(&self) -> usize {
+        let partial = self.partial.as_ref();
+        partial.map_or(0, |partial| partial.payload.capacity())
+    }
+
     pub fn new(limits: DecoderLimits) -> Self {
         Self {
             limits,

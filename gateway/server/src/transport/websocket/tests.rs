@@ -96,6 +96,13 @@ impl Served {
             },
             outbox: OutboxLimits::default(),
             counters: Arc::default(),
+            memory: Arc::new(Memory::new(
+                crate::memory::MemoryLimits {
+                    hard_bytes: usize::MAX,
+                    soft_bytes: usize::MAX,
+                },
+                Arc::default(),
+            )),
             stop: stop.clone(),
             visits: Arc::default(),
         };

@@ -38,8 +38,8 @@ pub(crate) fn client(checked: &Checked) -> Result<Client, InvalidConfig> {
     let config = Config {
         // The first contact may come late: it keeps trying, as it does later.
         fail_fast: false,
-        username: checked.username.clone(),
-        password: checked.password.clone(),
+        username: checked.username.as_deref().map(inline_word),
+        password: checked.password.as_deref().map(inline_word),
         server: ServerConfig::Centralized {
             server: Server::new(checked.host.clone(), checked.port),
         },
@@ -117,6 +117,26 @@ pub(crate) fn serve(
     });
 }
 
+/// A word as it has to stand in a line: fred says HELLO as a line of words, not as RESP, so that a
+/// password with a space in it would be two of them.
+fn inline_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    if word.bytes().all(is_plain) && !word.is_empty() {
+        return word.to_owned();
+    }
+    let mut quoted = String::with_capacity(word.len() * 4 + 2);
+    quoted.push('"');
+    for byte in word.bytes() {
+        if is_plain(byte) {
+            quoted.push(byte.into());
+        } else {
+            quoted.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// Why Redis does not let us in, if that is what the error says.
 pub(crate) fn refusal(error: &Error) -> Option<Unfit> {
     let details = error.details();
@@ -135,5 +155,20 @@ pub(crate) fn refusal_in(text: &str) -> Option<Unfit> {
         Some(Unfit::Certificate(text.to_owned()))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_with_more_than_letters_are_quoted() {
+        assert_eq!(inline_word("s3cret#>!~"), "s3cret#>!~");
+        assert_eq!(inline_word("two words"), r#""two\x20words""#);
+        assert_eq!(inline_word("a\"b'\\"), r#""a\x22b\x27\x5c""#);
+        assert_eq!(inline_word("line\r\nFLUSHALL"), r#""line\x0d\x0aFLUSHALL""#);
+        assert_eq!(inline_word("ä"), r#""\xc3\xa4""#);
+        assert_eq!(inline_word(""), r#""""#);
     }
 }

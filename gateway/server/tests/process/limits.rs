@@ -258,7 +258,9 @@ fn a_peer_that_vanished_without_a_word_gives_its_place_back() {
 }
 
 /// Small outboxes and little in the kernel.
-const NARROW: [&str; 10] = [
+const NARROW: [&str; 12] = [
+    "--close-timeout-ms",
+    "100",
     "--unsent-bytes-max",
     "4096",
     "--outbox-bytes-max",
@@ -387,7 +389,9 @@ fn a_subject_has_a_share_whatever_its_addresses() {
     one.say(r#"{"type":"leave","document":"a"}"#);
     one.expect("left");
     two.join("b", None);
-    assert_eq!(replica.count("closes", "too_many_of_subject"), 1);
+    wait_until("its end is counted", || {
+        (replica.count("closes", "too_many_of_subject") == 1).then_some(())
+    });
     assert_eq!(replica.count("refusals", "too_many_joins"), 1);
     drop(one);
     wait_until("its place is free", || {

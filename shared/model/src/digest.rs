@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{ClientId, ClientSeq, ContentType, Kind, Subject};
+use crate::{ClientId, ClientSeq, ContentType, Kind, Rule, Subject, rule_holds};
 
 /// The first 16 bytes of SHA-256 over author, client, `client_seq`, kind, content type and payload.
 ///
@@ -36,7 +36,9 @@ impl Digest {
         field(client_seq.to_string().as_bytes());
         field(kind.as_str().as_bytes());
         field(content_type.as_str().as_bytes());
-        field(payload);
+        if rule_holds(Rule::PayloadInDigest) {
+            field(payload);
+        }
         let mut short = [0; 16];
         let whole: [u8; 32] = sha.finalize().into();
         short.copy_from_slice(whole.split_at(16).0);

@@ -195,6 +195,6 @@ impl Entry {
 
     /// Whether this entry continues the history that ends at `last`.
     pub fn follows(&self, last: Position) -> bool {
-        self.position.seq == last.seq + 1 && self.position == last.next(&self.digest())
+        self.position.seq == last.seq + 1 && self.position.hash.is(last.next(&self.digest()).hash)
     }
 }

@@ -14,6 +14,7 @@ mod position;
 mod reset;
 mod role;
 mod row;
+mod rule;
 mod signal;
 mod subject;
 
@@ -28,5 +29,8 @@ pub use position::{ChainHash, InvalidPosition, Position, Seq};
 pub use reset::{ResetCause, Snapshot};
 pub use role::{Capability, InvalidRole, Role};
 pub use row::{ClientRow, ROW_DIGESTS_MAX};
+#[cfg(feature = "breakable")]
+pub use rule::without_rule;
+pub use rule::{Rule, rule_holds};
 pub use signal::Signal;
 pub use subject::{InvalidSubject, Subject};

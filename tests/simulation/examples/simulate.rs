@@ -4,6 +4,7 @@
 //! `cargo run --release -p inkwire-simulation --example simulate -- --seed 1234 --trace`
 
 use std::{
+    collections::BTreeMap,
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use clap::Parser;
-use inkwire_simulation::{Counts, Options, Violation, simulate};
+use inkwire_simulation::{Counts, Options, SWITCHES, Switch, Violation, simulate};
 
 #[derive(Debug, Clone, Parser)]
 struct Args {
@@ -26,6 +27,12 @@ struct Args {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Without this rule; `list` names all.
+    #[arg(long)]
+    without: Option<String>,
+    /// Each rule off in turn: how many schedules notice, and how.
+    #[arg(long)]
+    bites: bool,
     /// Print all that happens.
     #[arg(long)]
     trace: bool,
@@ -39,11 +46,73 @@ struct Sum {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.bites {
+        return bites(&args);
+    }
+    if let Some(name) = &args.without
+        && Switch::named(name).is_none()
+    {
+        SWITCHES
+            .iter()
+            .for_each(|switch| println!("{}", switch.name));
+        return ExitCode::FAILURE;
+    }
     let (first, count) = match args.seed {
         Some(seed) => (seed, 1),
         None => (args.from, args.seeds),
     };
     let began = Instant::now();
+    let sum = many(first, count, &args);
+    println!("{}", sum.counts);
+    let seconds = began.elapsed().as_secs_f64();
+    let violations = &sum.violations;
+    println!(
+        "{count} schedules from seed {first} in {seconds:.1} s: {} violations",
+        violations.len()
+    );
+    for (seed, violation) in violations.iter().take(20) {
+        println!("seed {seed}: {violation}");
+        println!(
+            "  cargo run --release -p inkwire-simulation --example simulate -- --seed {seed} --trace"
+        );
+    }
+    if violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Each rule off in turn.
+fn bites(args: &Args) -> ExitCode {
+    for switch in SWITCHES {
+        let args = Args {
+            without: Some(switch.name.to_owned()),
+            ..args.clone()
+        };
+        let mut sum = many(args.from, args.seeds, &args);
+        sum.violations.sort_by_key(|(seed, _)| *seed);
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, violation) in &sum.violations {
+            *kinds.entry(&violation.name).or_default() += 1;
+        }
+        let first: Vec<u64> = sum
+            .violations
+            .iter()
+            .map(|(seed, _)| *seed)
+            .take(4)
+            .collect();
+        println!(
+            "{:>6} of {}  {:<26} {kinds:?} first {first:?}",
+            sum.violations.len(),
+            args.seeds,
+            switch.name
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+fn many(first: u64, count: u64, args: &Args) -> Sum {
     let next = AtomicU64::new(first);
     let sum = Mutex::new(Sum::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -55,35 +124,19 @@ fn main() -> ExitCode {
                     if seed >= first + count {
                         return;
                     }
-                    one(seed, &args, &sum);
+                    one(seed, args, &sum);
                 }
             });
         }
     });
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{}", sum.counts);
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{count} schedules from seed {first} in {seconds:.1} s: {} violations",
-        sum.violations.len()
-    );
-    for (seed, violation) in sum.violations.iter().take(20) {
-        println!("seed {seed}: {violation}");
-        println!(
-            "  cargo run --release -p inkwire-simulation --example simulate -- --seed {seed} --trace"
-        );
-    }
-    if sum.violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn one(seed: u64, args: &Args, sum: &Mutex<Sum>) {
     let outcome = simulate(&Options {
         seed,
         trace: args.trace,
+        without: args.without.as_deref().and_then(Switch::named),
     });
     for line in &outcome.trace {
         println!("{line}");

@@ -1,7 +1,10 @@
 //! `Agenda`: what is to happen, in the order of its time; what has the same time, in the order in
 //! which it was written down.
 
-use std::{cmp::Ordering, collections::BinaryHeap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, BinaryHeap},
+};
 
 /// Microseconds since the world began.
 pub(crate) type Micros = u64;
@@ -58,3 +61,27 @@ impl<E> PartialEq for Item<E> {
 }
 
 impl<E> Eq for Item<E> {}
+
+/// A timer over an agenda from which nothing is taken back: every moment is written down once, and
+/// only the one that is still wanted rings.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    wanted: Option<Micros>,
+    written: BTreeSet<Micros>,
+}
+
+impl Alarm {
+    /// Wants to ring at `at`, if not before. True if that is to be written down.
+    pub(crate) fn set(&mut self, at: Micros) -> bool {
+        let is_earlier = self.wanted.is_none_or(|wanted| wanted > at);
+        if is_earlier {
+            self.wanted = Some(at);
+        }
+        is_earlier && self.written.insert(at)
+    }
+
+    pub(crate) fn rings(&mut self, now: Micros) -> bool {
+        self.written.remove(&now);
+        self.wanted.take_if(|wanted| *wanted == now).is_some()
+    }
+}

@@ -10,7 +10,8 @@
 //!
 //! Every arrow is an event on one [`agenda`] with a seeded delay, so each can be lost, repeated,
 //! delayed or overtaken. At the end everything heals, and the world has to come to rest with every
-//! reader's view equal to the log, and the log holding all that was acknowledged (`judge`).
+//! reader's view equal to the log, and the log holding all that was acknowledged: the checker says so,
+//! which knows none of our code.
 
 #![expect(
     clippy::indexing_slicing,
@@ -24,12 +25,17 @@ mod judge;
 mod link;
 mod page;
 mod plan;
+mod recorder;
 mod redis;
 mod replica;
 mod rng;
+#[cfg(feature = "breakable")]
+mod switch;
 mod trace;
 mod world;
 
 pub use counts::Counts;
-pub use judge::{Kind, Violation};
+pub use judge::Violation;
+#[cfg(feature = "breakable")]
+pub use switch::{SWITCHES, Switch};
 pub use world::{Options, Outcome, simulate};

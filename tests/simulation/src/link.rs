@@ -12,7 +12,7 @@ use inkwire_hub::{Outbox, Wire};
 use inkwire_protocol::native::{Encoding, ServerPacket};
 use inkwire_session::native::NativeSession;
 
-use crate::agenda::Micros;
+use crate::agenda::{Alarm, Micros};
 
 /// Names a link; counted up.
 pub(crate) type LinkKey = usize;
@@ -40,7 +40,7 @@ pub(crate) struct Link {
     /// Bytes that came and are no whole frame yet.
     pub(crate) partial: Vec<u8>,
     pub(crate) read_scheduled: bool,
-    pub(crate) session_due: Option<Micros>,
+    pub(crate) alarm: Alarm,
 }
 
 /// Something from a page.

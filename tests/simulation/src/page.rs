@@ -1,16 +1,20 @@
 //! `Page`: an application with the client library in it, and a record of all that it was told.
 
-use std::sync::Arc;
-
-use inkwire_client::{
-    JoinOptions, LossCause, Now, WriterLimits,
-    core::{AppendId, Draft, Session, SessionOptions},
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
 };
-use inkwire_model::{Code, Entry, Position, Subject};
+
+use inkwire_checker::Name;
+use inkwire_client::{
+    JoinOptions, Memory, Now, WriterLimits,
+    core::{AppendId, Draft, Session, SessionOptions, Transform},
+};
+use inkwire_model::{Code, Seq, Subject};
 use inkwire_protocol::native::Encoding;
 
 use crate::{
-    agenda::{MS, Micros},
+    agenda::{Alarm, MS, Micros},
     link::LinkKey,
     plan::Plan,
 };
@@ -22,11 +26,13 @@ pub(crate) struct Client {
     /// How many users this tab has had.
     pub(crate) users: u32,
     pub(crate) page: Page,
-    /// Pages that are gone, with what they held.
-    pub(crate) gone: Vec<Record>,
+    /// What the pages that are gone wrote.
+    pub(crate) written: u64,
     /// Its wall clock is ahead by so much: the machine slept.
     pub(crate) slept_ms: u64,
     pub(crate) write_only: bool,
+    /// It connects to nothing.
+    pub(crate) is_asleep: bool,
 }
 
 pub(crate) struct Page {
@@ -34,7 +40,8 @@ pub(crate) struct Page {
     pub(crate) core: Session,
     pub(crate) encoding: Encoding,
     pub(crate) link: Option<LinkKey>,
-    pub(crate) due: Option<Micros>,
+    pub(crate) alarm: Alarm,
+    pub(crate) rewordings: Rewordings,
     pub(crate) record: Record,
 }
 
@@ -42,24 +49,21 @@ pub(crate) struct Page {
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Begins everything that the page writes.
-    pub(crate) name: String,
-    pub(crate) appends: Vec<Written>,
-    /// What the application shows, above `base`.
-    pub(crate) view: Vec<Arc<Entry>>,
-    pub(crate) base: Option<Position>,
+    pub(crate) name: Name,
+    /// What it is called as a writer: another user is another one.
+    pub(crate) writer: Name,
+    /// As whom it was welcomed last.
+    pub(crate) author: Option<Subject>,
+    pub(crate) appends: u64,
+    pub(crate) acked: BTreeSet<AppendId>,
+    /// What the application shows.
+    pub(crate) shown: Seq,
     pub(crate) ended: Option<Code>,
     pub(crate) live_since: Option<Micros>,
 }
 
-/// One append of a page.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Written {
-    pub(crate) acked: bool,
-    pub(crate) refused: bool,
-    pub(crate) lost: Option<LossCause>,
-    /// Acknowledged under a client that was given up since: nobody heals it any more.
-    pub(crate) former: bool,
-}
+/// What the application made of entries that were lost, before they were sent again.
+pub(crate) type Rewordings = Arc<Mutex<Vec<(AppendId, Draft)>>>;
 
 impl Client {
     pub(crate) fn now(&self, at: Micros) -> Now {
@@ -78,61 +82,82 @@ impl Client {
 }
 
 impl Page {
-    pub(crate) fn open(client: usize, n: u32, seed: u64, plan: &Plan, encoding: Encoding) -> Self {
+    pub(crate) fn open(of: Opening<'_>) -> Self {
+        let Opening {
+            client,
+            n,
+            seed,
+            plan,
+            encoding,
+            memory,
+        } = of;
         let options = SessionOptions {
             seed: Some(seed),
             encoding,
             ..SessionOptions::default()
         };
+        let mut core = Session::new(options);
+        let rewordings = Rewordings::default();
+        let limits = WriterLimits {
+            retained_bytes_max: plan.retained_bytes_max,
+            transform: plan.transforms.then(|| reword_into(rewordings.clone())),
+            ..WriterLimits::default()
+        };
+        let options = JoinOptions {
+            write_only: plan.write_only[client],
+            limits,
+            memory,
+            ..JoinOptions::default()
+        };
+        let opened = core.open_document(crate::world::document(), options, Now::default());
+        debug_assert!(opened.is_some());
         Self {
             n,
-            core: Session::new(options),
+            core,
             encoding,
             link: None,
-            due: None,
+            alarm: Alarm::default(),
+            rewordings,
             record: Record {
-                name: format!("c{client}.{n}"),
-                appends: Vec::new(),
-                view: Vec::new(),
-                base: None,
+                name: format!("c{client}.{n}").into(),
+                writer: format!("c{client}.{n}").into(),
+                author: None,
+                appends: 0,
+                acked: BTreeSet::new(),
+                shown: 0,
                 ended: None,
                 live_since: None,
             },
         }
-        .with_document(plan.write_only[client], plan)
     }
+}
 
-    fn with_document(mut self, write_only: bool, plan: &Plan) -> Self {
-        let reword = |_: AppendId, draft: &Draft| reworded(draft);
-        let limits = WriterLimits {
-            retained_bytes_max: plan.retained_bytes_max,
-            transform: plan.transforms.then(|| Arc::new(reword) as _),
-            ..WriterLimits::default()
-        };
-        let options = JoinOptions {
-            write_only,
-            limits,
-            ..JoinOptions::default()
-        };
-        let opened = self
-            .core
-            .open_document(crate::world::document(), options, Now::default());
-        debug_assert!(opened.is_some());
-        self
-    }
+/// How a page is opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) client: usize,
+    pub(crate) n: u32,
+    pub(crate) seed: u64,
+    pub(crate) plan: &'a Plan,
+    pub(crate) encoding: Encoding,
+    /// What the page before it kept.
+    pub(crate) memory: Option<Memory>,
 }
 
 impl Record {
     /// The text of the next append.
     pub(crate) fn next_draft(&self) -> Draft {
-        let n = self.appends.len() + 1;
+        let n = self.appends + 1;
         Draft::edit(format!("[\"{}#{n}\"]", self.name))
     }
+}
 
-    pub(crate) fn written(&mut self, append: AppendId) -> Option<&mut Written> {
-        let index = usize::try_from(append.0).ok()?.checked_sub(1)?;
-        self.appends.get_mut(index)
-    }
+fn reword_into(rewordings: Rewordings) -> Transform {
+    Arc::new(move |append, draft| {
+        let reworded = reworded(draft)?;
+        let mut rewordings = rewordings.lock().unwrap_or_else(PoisonError::into_inner);
+        rewordings.push((append, reworded.clone()));
+        Some(reworded)
+    })
 }
 
 /// Two rewordings at the most, so that an entry's size stays bounded; each stays recognizable.
@@ -140,12 +165,4 @@ fn reworded(draft: &Draft) -> Option<Draft> {
     let text = std::str::from_utf8(&draft.payload).ok()?;
     let body = text.strip_suffix("\"]")?;
     (!body.ends_with("''")).then(|| Draft::edit(format!("{body}'\"]")))
-}
-
-/// Which page wrote an entry, and as which of its appends.
-pub(crate) fn origin(entry: &Entry) -> Option<(&str, u64)> {
-    let text = std::str::from_utf8(&entry.payload).ok()?;
-    let text = text.strip_prefix("[\"")?.strip_suffix("\"]")?;
-    let (name, n) = text.trim_end_matches('\'').split_once('#')?;
-    Some((name, n.parse().ok()?))
 }

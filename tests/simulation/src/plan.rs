@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) faults_until: Micros,
     /// The longest that a subscription may take.
     pub(crate) confirm_max: Micros,
+    /// The longest that a read may take.
+    pub(crate) read_max: Micros,
     pub(crate) retained_bytes_max: usize,
     pub(crate) transforms: bool,
     pub(crate) write_only: Vec<bool>,
@@ -45,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) empties: bool,
     pub(crate) expires: bool,
     pub(crate) changes_user: bool,
+    /// Pages keep an old memory of their client over a reload.
+    pub(crate) remembers: bool,
 }
 
 /// Acknowledged entries of a few bytes that this holds: none, three, all.
@@ -52,7 +56,7 @@ const RETAINED: [usize; 4] = [0, 480, 4 << 20, 4 << 20];
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let calm = rng.chance(120);
+        let calm = rng.chance(200);
         let clients = usize::try_from(rng.between(3, 5)).unwrap_or(3);
         let level = rng.pick(&[Level::Accepted, Level::Accepted, Level::Replicated]);
         let mut write_only = vec![false; clients];
@@ -74,7 +78,8 @@ impl Plan {
             reply_lost: rng.pick(&[0, 10, 50]),
             late: rng.pick(&[0, 10, 50]),
             faults_until: rng.between(6, 30) * SECOND,
-            confirm_max: rng.pick(&[5 * MS, 5 * MS, 3 * SECOND]),
+            confirm_max: rng.pick(&[5 * MS, 5 * MS, 3 * SECOND, 8 * SECOND]),
+            read_max: rng.pick(&[800, 800, 200 * MS]),
             retained_bytes_max: match level {
                 // What every replica has needs no healing, and the others are the harder case.
                 Level::Replicated => 0,
@@ -90,6 +95,7 @@ impl Plan {
             empties: level == Level::Accepted && !revokes && rng.chance(150),
             expires: rng.chance(250),
             changes_user: rng.chance(300),
+            remembers: rng.chance(150),
         };
         if calm { plan.calmed() } else { plan }
     }
@@ -99,13 +105,17 @@ impl Plan {
             drop: 0,
             repeat: 0,
             delay: 0,
-            lag: 0,
+            // Or three entries a read would be too few for a busy document.
+            read_max: if self.small_pages { 800 } else { self.read_max },
+            // A lag is repaired at once.
+            lag: 3 * self.lag,
             reply_lost: 0,
             late: 0,
             small_outbox: false,
             empties: false,
             expires: false,
             changes_user: false,
+            remembers: false,
             ..self
         }
     }

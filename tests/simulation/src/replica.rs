@@ -14,7 +14,11 @@ use inkwire_hub::{
 };
 use inkwire_model::{DocumentId, Signal};
 
-use crate::{agenda::Micros, plan::Plan, rng::Rng};
+use crate::{
+    agenda::{Alarm, Micros},
+    plan::Plan,
+    rng::Rng,
+};
 
 /// One life of one replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(crate) struct Replica {
     pub(crate) router: Router,
     pub(crate) requests: Arc<Requests>,
     pub(crate) commands: Vec<(DocumentId, Command)>,
-    pub(crate) wake_at: Option<Micros>,
+    pub(crate) alarm: Alarm,
     pub(crate) bus: BusSide,
 }
 
@@ -134,7 +138,7 @@ impl Replica {
             mailbox,
             requests,
             commands: Vec::new(),
-            wake_at: None,
+            alarm: Alarm::default(),
             bus: BusSide::default(),
         }
     }

@@ -24,14 +24,22 @@ fn schedules_end_at_rest_and_lose_nothing() {
 #[test]
 fn the_same_seed_is_the_same_schedule() {
     for seed in 0..20 {
-        let [first, second] = [false, true].map(|trace| simulate(&Options { seed, trace }));
+        let [first, second] = [false, true].map(|trace| simulate(&options(seed, trace)));
         assert_eq!(first.hash, second.hash, "seed {seed}");
         assert_eq!(first.counts, second.counts, "seed {seed}");
     }
 }
 
+fn options(seed: u64, trace: bool) -> Options {
+    Options {
+        seed,
+        trace,
+        ..Options::default()
+    }
+}
+
 fn failure(seed: u64) -> Option<String> {
-    let outcome = simulate(&Options { seed, trace: false });
+    let outcome = simulate(&options(seed, false));
     let violation = outcome.violation?;
     Some(format!(
         "seed {seed}: {violation}\n  cargo run --release -p inkwire-simulation --example simulate -- --seed {seed} --trace"

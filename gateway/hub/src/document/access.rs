@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use inkwire_bus::{AppendOutcome, Refusal};
 use inkwire_model::{
-    AccessAction, AccessChange, ClientSeq, Entry, NewEntry, ROW_DIGESTS_MAX, Subject,
+    AccessAction, AccessChange, ClientSeq, Entry, NewEntry, ROW_DIGESTS_MAX, Rule, Subject,
+    rule_holds,
 };
 
 /// Most subjects of one document whose changes are remembered.
@@ -33,6 +34,9 @@ impl KnownAccess {
     /// Notes an entry; returns the change it stands for, if it is one.
     pub(super) fn note(&mut self, entry: &Arc<Entry>) -> Option<AccessChange> {
         let change = AccessChange::of(entry)?;
+        if !rule_holds(Rule::RevocationRemembered) {
+            return Some(change);
+        }
         if self.changes.len() < SUBJECTS_MAX || self.changes.contains_key(&change.subject) {
             let of_subject = self.changes.entry(change.subject.clone()).or_default();
             of_subject.insert(entry.client_seq, entry.clone());

@@ -26,7 +26,7 @@ impl Acknowledged {
     pub(super) fn delivered(&mut self, position: Position) -> bool {
         self.positions
             .remove(&position.seq)
-            .is_some_and(|(hash, _)| hash != position.hash)
+            .is_some_and(|(hash, _)| !hash.is(position.hash))
     }
 
     /// The log ended at `head` when the request `look` read it. True if something that had been

@@ -8,7 +8,7 @@ use std::{
 };
 
 use inkwire_bus::{Asker, Continuity, LogPage, PageLimit, ReadFrom, Standing, Unavailable};
-use inkwire_model::{Code, Entry};
+use inkwire_model::{Code, Entry, Rule, rule_holds};
 
 use super::{
     CatchUp, Document, Effects, Note, Reading, Subscription,
@@ -52,8 +52,13 @@ impl<M> Document<M> {
             gate: super::gate::Gate::default(),
         });
         self.timers.linger = None;
-        if self.subscription == Subscription::None {
-            self.subscription = Subscription::Requested;
+        let is_followed = receive || rule_holds(Rule::WriteOnlyFollowed);
+        if self.subscription == Subscription::None && is_followed {
+            self.subscription = if rule_holds(Rule::ConfirmedSubscription) {
+                Subscription::Requested
+            } else {
+                Subscription::Confirmed
+            };
             fx.subscribe(&self.id);
         }
     }
@@ -72,7 +77,7 @@ impl<M> Document<M> {
         if self.is_restoring() || self.repair.is_some() || self.timers.pages.is_some() {
             return;
         }
-        if self.subscription != Subscription::Confirmed {
+        if self.subscription != Subscription::Confirmed && !self.is_unfollowed() {
             let waits = |m: &Member<M>| m.phase == Phase::Waiting && !m.told_waiting;
             if self.timers.subscription.is_none() && self.members.iter().any(waits) {
                 self.timers.subscription = self.after_retry(now);

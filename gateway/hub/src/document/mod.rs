@@ -44,7 +44,7 @@ use std::{
 };
 
 use inkwire_bus::{AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable};
-use inkwire_model::{DocumentId, Entry, NewEntry, Seq};
+use inkwire_model::{DocumentId, Entry, NewEntry, Rule, Seq, rule_holds};
 
 pub use effects::Effects;
 pub use notes::{CatchUp, Note, Outcome, ResyncReason};
@@ -348,6 +348,11 @@ impl<M> Document<M> {
             askers,
         });
         ticket
+    }
+
+    /// Only where a test has switched off that every document with members is followed.
+    fn is_unfollowed(&self) -> bool {
+        !rule_holds(Rule::WriteOnlyFollowed) && self.subscription == Subscription::None
     }
 
     fn after_retry(&self, now: Instant) -> Option<Instant> {

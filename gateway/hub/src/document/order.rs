@@ -7,7 +7,7 @@ use std::{
 };
 
 use inkwire_bus::{Continuity, LogPage, ReadFrom, Unavailable};
-use inkwire_model::{Entry, Position, Seq};
+use inkwire_model::{Entry, Position, Rule, Seq, rule_holds};
 
 use super::{
     Document, Effects, Note, Reading, ResyncReason, Subscription, acknowledged::Look,
@@ -37,13 +37,17 @@ pub(super) struct Comparison {
 
 impl<M> Document<M> {
     pub(super) fn subscribed(&mut self, fx: &mut impl Effects<M>) {
-        self.subscription = Subscription::Confirmed;
         self.timers.subscription = None;
+        if !rule_holds(Rule::ConfirmedSubscription) {
+            return;
+        }
+        self.subscription = Subscription::Confirmed;
         self.compare_head(true, fx);
     }
 
     pub(super) fn subscription_lost(&mut self) {
-        if self.subscription == Subscription::Confirmed {
+        let was_confirmed = self.subscription == Subscription::Confirmed;
+        if was_confirmed && rule_holds(Rule::ConfirmedSubscription) {
             self.subscription = Subscription::Requested;
         }
     }
@@ -51,6 +55,9 @@ impl<M> Document<M> {
     /// Compares the log's head with what was delivered last; `urgent` where announcements may have
     /// been lost.
     pub fn compare_head(&mut self, urgent: bool, fx: &mut impl Effects<M>) {
+        if self.is_unfollowed() {
+            return;
+        }
         let Some(last) = self.last() else {
             self.compare_when_warm |= urgent;
             return;
@@ -93,7 +100,9 @@ impl<M> Document<M> {
         let last = recent.last();
         // An answer from before the last deliveries is not behind them; a log that went back is.
         let is_behind = seen.last.is_some_and(|then| head.seq < then.seq);
-        let is_known = recent.hash_at(head.seq) == Some(head.hash);
+        let is_known = recent
+            .hash_at(head.seq)
+            .is_some_and(|hash| hash.is(head.hash));
         if self.acknowledged.lost_beyond(head, seen.look) {
             self.lost_acknowledged(fx);
         }
@@ -119,6 +128,9 @@ impl<M> Document<M> {
     pub(super) fn heard(&mut self, entries: Vec<Arc<Entry>>, fx: &mut impl Effects<M>) {
         for entry in entries {
             if self.recent.is_none() || self.repair.is_some() {
+                if !rule_holds(Rule::BufferWhileReading) {
+                    continue;
+                }
                 self.keep_for_later(entry);
             } else {
                 self.hear_one(entry, fx);
@@ -148,10 +160,11 @@ impl<M> Document<M> {
         let last = recent.last();
         let Position { seq, hash } = entry.position;
         if seq <= last.seq {
-            if recent.hash_at(seq) != Some(hash) {
+            let is_repeat = recent.hash_at(seq).is_some_and(|known| known.is(hash));
+            if !is_repeat && rule_holds(Rule::RepeatByHash) {
                 self.repair(ResyncReason::OtherHash, fx);
             }
-        } else if entry.follows(last) {
+        } else if entry.follows(last) || (seq > last.seq + 1 && !rule_holds(Rule::GapRepair)) {
             self.deliver(Arc::new(Carried::new(entry)), fx);
         } else if seq > last.seq + 1 {
             fx.note(&self.id, Note::Gap);

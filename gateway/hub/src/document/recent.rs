@@ -84,7 +84,7 @@ impl Recent {
         &self,
         position: Position,
     ) -> Option<impl Iterator<Item = &Arc<Carried<Arc<Entry>>>>> {
-        if self.hash_at(position.seq)? != position.hash {
+        if !self.hash_at(position.seq)?.is(position.hash) {
             return None;
         }
         let skip = usize::try_from(position.seq - self.below.seq).ok()?;

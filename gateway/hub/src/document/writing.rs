@@ -6,7 +6,7 @@ use inkwire_bus::{
     Append, AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket,
     Unavailable,
 };
-use inkwire_model::{ClientSeq, Nack, NewEntry, Position};
+use inkwire_model::{ClientSeq, Nack, NewEntry, Position, Rule, rule_holds};
 
 use super::{
     Appending, Document, Effects, Note, OnItsWay, Outcome, Reading, ResyncReason, member::Phase,
@@ -35,7 +35,7 @@ impl<M> Document<M> {
             if !member.gate.admit(client_seq) {
                 continue;
             }
-            let checked = if !member.is_live() {
+            let checked = if !member.is_live() && rule_holds(Rule::SendAfterJoined) {
                 Err(Nack::Invalid {
                     why: "wait for joined before the first append".to_owned(),
                 })
@@ -176,6 +176,9 @@ impl<M> Document<M> {
         now: Instant,
         fx: &mut impl Effects<M>,
     ) {
+        if !rule_holds(Rule::RememberedAcks) || self.is_unfollowed() {
+            return;
+        }
         let Some(recent) = &self.recent else { return };
         if position.seq > recent.last().seq {
             self.acknowledged.remember(position, self.look);
@@ -188,7 +191,7 @@ impl<M> Document<M> {
         // A duplicate may lie further back than what is kept here.
         let is_doubtful = recent
             .hash_at(position.seq)
-            .map_or(!duplicate, |hash| hash != position.hash);
+            .map_or(!duplicate, |hash| !hash.is(position.hash));
         if is_doubtful {
             self.repair(ResyncReason::Acknowledged, fx);
         }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use inkwire_model::{
     ClientId, ClientRow, ClientSeq, Code, DocumentId, Nack, Position, ResetCause, Retry, Role,
-    Signal, Snapshot, Subject,
+    Rule, Signal, Snapshot, Subject, rule_holds,
 };
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use std::sync::Arc;
@@ -459,6 +459,14 @@ impl Document {
         step: &mut Step<'_>,
     ) {
         self.reader.start_at(position);
+        if !rule_holds(Rule::RowInReset) {
+            let event = Event::Reset {
+                cause,
+                position,
+                snapshot,
+            };
+            return self.tell(event, step);
+        }
         // `asked` stays: this row may have been read at any time since.
         self.phase = Phase::Joining;
         self.reply_due_ms = Some(step.now.elapsed_ms + REPLY_TIMEOUT_MS);
@@ -492,6 +500,9 @@ impl Document {
             return self.broken(fault, step);
         }
         self.failures.succeeded();
+        if self.phase == Phase::Live && !rule_holds(Rule::RowInReset) {
+            return;
+        }
         self.phase = Phase::Live;
         self.authenticated_as(&subject, step);
         let asked = self.asked;
@@ -584,6 +595,9 @@ impl Document {
             client: self.joined_as.clone(),
             receive: self.receive,
         }));
+        if !rule_holds(Rule::SendAfterJoined) {
+            self.pump(step);
+        }
     }
 
     pub(super) fn leave(&mut self, pause_ms: u64, step: &mut Step<'_>) {
@@ -620,7 +634,8 @@ impl Document {
     }
 
     fn pump(&mut self, step: &mut Step<'_>) {
-        let may_send = self.phase == Phase::Live && !self.is_held;
+        let is_early = self.phase == Phase::Joining && !rule_holds(Rule::SendAfterJoined);
+        let may_send = (self.phase == Phase::Live || is_early) && !self.is_held;
         let Some(writer) = self.writer.as_mut().filter(|_| may_send) else {
             return;
         };

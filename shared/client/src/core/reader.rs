@@ -88,7 +88,7 @@ impl Reader {
                 let (last, got) = (last.seq, position.seq);
                 return Err(Fault::Hole { last, got });
             }
-            Some(last) if position.seq == last.seq && position != last => {
+            Some(last) if position.seq == last.seq && !position.hash.is(last.hash) => {
                 let got = position;
                 return Err(Fault::Fork { last, got });
             }
@@ -105,7 +105,7 @@ impl Reader {
     fn repeat(&mut self, last: Position, got: Position) -> Verdict {
         let known = self.recent.iter().find(|p| p.seq == got.seq).copied();
         match known.or((last.seq == got.seq).then_some(last)) {
-            Some(known) if known == got => {
+            Some(known) if known.hash.is(got.hash) => {
                 self.repeats += u64::from(got.seq > self.overlaps_to);
                 Verdict::Repeat
             }

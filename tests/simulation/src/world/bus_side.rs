@@ -1,6 +1,6 @@
 //! Redis and the ways to it: calls, reads, announcements, subscriptions.
 
-use inkwire_bus::{AppendOutcome, BusEvent, Head, Read, Suspicion, Unavailable};
+use inkwire_bus::{AppendOutcome, BusEvent, Head, Read, Standing, Suspicion, Unavailable};
 use inkwire_model::DocumentId;
 
 use super::{CALL, Event, Flight, World, hub_side::told};
@@ -86,6 +86,10 @@ impl World {
         } = flight;
         let mut outcomes = Vec::with_capacity(appends.len());
         let mut must_wait = false;
+        let dies = self.dies_soon && self.faults;
+        if dies {
+            self.redis.save();
+        }
         for (handed_over, append) in &appends {
             let appended = self.redis.append(append, self.now > handed_over + CALL);
             for entry in &appended.entries {
@@ -97,14 +101,19 @@ impl World {
                 }
             }
             self.count_outcomes(&appended.outcomes);
+            let changed = !appended.entries.is_empty() || !self.broken.duplicates_do_not_wait;
+            let access = changes_access(append) && !self.broken.revocations_do_not_wait;
             must_wait |= !append.unconfirmed
-                && (self.plan.level == Level::Replicated || changes_access(append));
+                && ((self.plan.level == Level::Replicated && changed) || access);
             if !appended.entries.is_empty() {
                 let document = self.document.clone();
                 let entries = appended.entries;
                 self.announce(&BusEvent::Heard { document, entries });
             }
             outcomes.push(appended.outcomes);
+        }
+        if dies {
+            self.dies_after();
         }
         if !is_awaited {
             return;
@@ -149,7 +158,7 @@ impl World {
         }
     }
 
-    pub(super) fn read(&mut self, from: ReplicaRef, read: &Read) {
+    pub(super) fn read(&mut self, from: ReplicaRef, read: &Read, standings: Option<Vec<Standing>>) {
         let may_fail = self.faults && !self.plan.calm;
         let fails = self.is_away(from.n) || (may_fail && self.rng.chance(self.plan.reply_lost));
         let result = if fails {
@@ -157,14 +166,17 @@ impl World {
             Err(Unavailable)
         } else {
             self.counts.add("read");
-            Ok(self.redis.read(read))
+            let mut page = self.redis.read(read);
+            page.standings = standings.unwrap_or(page.standings);
+            Ok(page)
         };
         let answer = BusEvent::Page {
             ticket: read.ticket,
             document: read.document.clone(),
             result,
         };
-        self.add_after(100, 800, Event::Hear(from, answer));
+        let slowly = self.plan.read_max;
+        self.add_after(100, slowly, Event::Hear(from, answer));
     }
 
     pub(super) fn heads(&mut self, from: ReplicaRef, documents: Vec<DocumentId>) {
@@ -185,7 +197,7 @@ impl World {
                 self.counts.add("announcement to the deaf");
                 continue;
             }
-            let what = if self.faults && !self.plan.calm {
+            let what = if self.faults {
                 self.rng.below(1_000)
             } else {
                 999

@@ -1,6 +1,6 @@
 //! What goes wrong, and when.
 
-use inkwire_model::{ClientId, ClientKey};
+use inkwire_model::ClientKey;
 
 use super::{Event, Revocation, World};
 use crate::{
@@ -23,11 +23,17 @@ impl World {
         }
         self.next_fault();
         self.ask_for_revocation();
-        if self.plan.calm {
-            return;
-        }
         let client = self.rng.index(self.clients.len());
         let replica = self.rng.index(self.replicas.len());
+        if self.plan.calm {
+            // What belongs to a good day.
+            match self.rng.below(4) {
+                0 => self.reload(client),
+                1 if self.replicas[replica].is_up => self.crash(replica),
+                _ => self.disconnect(client),
+            }
+            return;
+        }
         match self.rng.below(100) {
             0..16 => {
                 if let Some(key) = self.clients[client].page.link {
@@ -60,7 +66,7 @@ impl World {
                 }
             }
             84..89 => self.away(replica),
-            89..95 => {
+            89..92 => {
                 if let Some(key) = self.clients[client].page.link {
                     let until = self.after(SECOND, 8 * SECOND);
                     self.links[key].slow_until = until;
@@ -68,18 +74,29 @@ impl World {
                     self.note(70, format_args!("c{client} reads nothing for a while"));
                 }
             }
-            95..99 => {
+            92..94 => {
                 if self.plan.expires {
-                    self.expire_row(client);
+                    self.fall_asleep(client);
                 }
             }
-            _ => {
-                if let Some(key) = self.clients[client].page.link {
-                    // A polite goodbye.
-                    self.send_up(key, Up::End);
-                    self.page_lost_link(key);
-                }
-            }
+            94..99 => self.dies_soon = true,
+            _ => self.disconnect(client),
+        }
+    }
+
+    /// A polite goodbye.
+    fn disconnect(&mut self, client: usize) {
+        if let Some(key) = self.clients[client].page.link {
+            self.send_up(key, Up::End);
+            self.page_lost_link(key);
+        }
+    }
+
+    /// The master has a copy now, and is to die soon after the next append.
+    pub(super) fn dies_after(&mut self) {
+        if std::mem::take(&mut self.dies_soon) {
+            let soon = self.rng.pick(&[3 * MS, 300 * MS]);
+            self.add_after(100, soon, Event::Dies);
         }
     }
 
@@ -106,7 +123,7 @@ impl World {
     }
 
     /// A stale copy is promoted: what was appended since is gone, and its numbers are handed out again.
-    fn roll_back(&mut self) {
+    pub(super) fn roll_back(&mut self) {
         let Some(gone) = self.redis.roll_back() else {
             return;
         };
@@ -151,27 +168,39 @@ impl World {
     }
 
     /// A machine sleeps for a day, and the log forgets its client.
-    fn expire_row(&mut self, client: usize) {
+    fn fall_asleep(&mut self, client: usize) {
+        self.disconnect(client);
+        self.clients[client].is_asleep = true;
+        self.add_after(7 * SECOND, 8 * SECOND, Event::WakesUp(client));
+    }
+
+    pub(super) fn wakes_up(&mut self, client: usize) {
+        // Nothing of it is under way after a day.
+        if self.faults && self.has_calls_under_way(client) {
+            return self.add_after(SECOND, 2 * SECOND, Event::WakesUp(client));
+        }
+        let of = &mut self.clients[client];
+        of.is_asleep = false;
+        let page = of.page.n;
+        self.add_after(MS, SECOND, Event::Connect(client, page));
         let of = &self.clients[client];
         let document = of.page.core.document(&self.document);
-        let Some(ClientId::Uuid(id)) = document.and_then(|document| document.client()) else {
-            return;
-        };
-        let key = ClientKey {
-            subject: of.subject.clone(),
-            client: ClientId::Uuid(*id),
-        };
-        // Nothing of it is under way after a day.
-        if of.page.link.is_some() || self.has_calls_under_way(client) || !self.redis.expire(&key) {
-            return;
+        let id = document.and_then(|document| document.client());
+        if let (Some(author), Some(id)) = (&of.page.record.author, id) {
+            let key = ClientKey {
+                subject: author.clone(),
+                client: id.clone(),
+            };
+            if self.faults && self.redis.expire(&key) {
+                self.clients[client].slept_ms += DAY_MS;
+                self.may_lose = true;
+                self.counts.add("row expired");
+                self.note(
+                    75,
+                    format_args!("c{client} slept for a day, its row is gone"),
+                );
+            }
         }
-        self.clients[client].slept_ms += DAY_MS;
-        self.may_lose = true;
-        self.counts.add("row expired");
-        self.note(
-            75,
-            format_args!("c{client} slept for a day, and its row is gone"),
-        );
     }
 
     fn has_calls_under_way(&self, client: usize) -> bool {

@@ -41,21 +41,18 @@ impl World {
     }
 
     fn wake_at(&mut self, n: usize, at: Micros) {
-        let replica = &mut self.replicas[n];
-        if replica.wake_at.is_none_or(|planned| planned > at) {
-            replica.wake_at = Some(at);
+        if self.replicas[n].alarm.set(at) {
             let life = self.this_life(n);
             self.agenda.add(at, Event::Wake(life));
         }
     }
 
     pub(super) fn wake(&mut self, at: ReplicaRef) {
-        if !self.alive(at) || self.replicas[at.n].wake_at != Some(self.now) {
+        if !self.alive(at) || !self.replicas[at.n].alarm.rings(self.now) {
             return;
         }
         let now = self.instant();
         let replica = &mut self.replicas[at.n];
-        replica.wake_at = None;
         let mut letters = VecDeque::new();
         replica.mailbox.take(&mut letters);
         let mut commands = std::mem::take(&mut replica.commands);
@@ -89,7 +86,11 @@ impl World {
                 self.replicas[at.n].bus.gathering.push_back(handed_over);
                 self.fly(at);
             }
-            Request::Read(read) => self.add_after(100, 800, Event::Read(at, read)),
+            Request::Read(read) => {
+                let early = self.broken.row_before_log;
+                let standings = early.then(|| self.redis.read(&read).standings);
+                self.add_after(100, 800, Event::Read(at, read, standings));
+            }
             Request::Heads(documents) => {
                 self.add_after(100, 800, Event::Heads(at, documents));
             }

@@ -11,7 +11,7 @@ use inkwire_session::{
 
 use super::{Event, World};
 use crate::{
-    agenda::{MS, SECOND},
+    agenda::{Alarm, MS, SECOND},
     link::{Down, Link, LinkKey, Pipe, Up, next_frame},
     replica::ReplicaRef,
 };
@@ -22,7 +22,12 @@ const PIPE_BYTES: usize = 4 << 10;
 impl World {
     pub(super) fn connect(&mut self, client: usize, page: u32) {
         let current = &self.clients[client].page;
-        if current.n != page || current.link.is_some() || current.record.ended.is_some() {
+        let is_asleep = self.clients[client].is_asleep;
+        if is_asleep
+            || current.n != page
+            || current.link.is_some()
+            || current.record.ended.is_some()
+        {
             return;
         }
         let up: Vec<usize> = (0..self.replicas.len())
@@ -72,7 +77,7 @@ impl World {
             slow_until: 0,
             partial: Vec::new(),
             read_scheduled: false,
-            session_due: None,
+            alarm: Alarm::default(),
         });
         self.counts.add("connected");
         self.note(
@@ -127,8 +132,7 @@ impl World {
     pub(super) fn session_due(&mut self, key: LinkKey) {
         let (now, wall_ms) = (self.instant(), self.wall_ms());
         let link = &mut self.links[key];
-        if link.replica_open && link.session_due == Some(self.now) {
-            link.session_due = None;
+        if link.alarm.rings(self.now) && link.replica_open {
             link.session.handle_deadline(now, wall_ms);
             self.look_at(key);
         }
@@ -152,9 +156,7 @@ impl World {
             }
             if let Some(due) = due {
                 let due = self.micros(due).max(self.now + 1);
-                let link = &mut self.links[key];
-                if link.session_due.is_none_or(|planned| planned > due) {
-                    link.session_due = Some(due);
+                if self.links[key].alarm.set(due) {
                     self.agenda.add(due, Event::SessionDue(key));
                 }
             }
@@ -292,7 +294,7 @@ impl World {
             link.replica_open = false;
             link.carries_up = false;
             link.carries_down = self.rng.chance(500);
-            let within = if self.rng.chance(300) {
+            let within = if self.rng.chance(if self.plan.calm { 0 } else { 300 }) {
                 25 * SECOND
             } else {
                 50 * MS

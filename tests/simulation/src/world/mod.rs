@@ -8,11 +8,12 @@ mod page_side;
 mod settle;
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{Append, BusEvent, Read};
+use inkwire_bus::{Append, BusEvent, Read, Standing};
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
@@ -24,8 +25,9 @@ use crate::{
     counts::Counts,
     judge::{Kind, Violation},
     link::{Link, LinkKey},
-    page::{Client, Page},
+    page::{Client, Opening, Page},
     plan::Plan,
+    recorder::Recorder,
     redis::Redis,
     replica::{Replica, ReplicaRef},
     rng::Rng,
@@ -41,6 +43,9 @@ pub struct Options {
     pub seed: u64,
     /// Keep the lines of the trace.
     pub trace: bool,
+    /// A rule that does not hold.
+    #[cfg(feature = "breakable")]
+    pub without: Option<crate::Switch>,
 }
 
 /// What came of it.
@@ -56,7 +61,15 @@ pub struct Outcome {
 
 /// Runs one schedule to its end.
 pub fn simulate(options: &Options) -> Outcome {
-    let mut world = World::new(options);
+    #[cfg(feature = "breakable")]
+    if let Some(switch) = options.without {
+        return switch.off(|broken| run(options, broken));
+    }
+    run(options, BrokenModel::default())
+}
+
+fn run(options: &Options, broken: BrokenModel) -> Outcome {
+    let mut world = World::new(options, broken);
     let violation = world.run().err();
     let (hash, trace) = world.trace.finish();
     Outcome {
@@ -66,6 +79,19 @@ pub fn simulate(options: &Options) -> Outcome {
         hash,
         trace,
     }
+}
+
+/// Rules that the model of the bus keeps, or a page.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BrokenModel {
+    /// Where the log stands with a client is read before the log, not with it.
+    pub(crate) row_before_log: bool,
+    /// A duplicate is acknowledged though no replica confirmed it.
+    pub(crate) duplicates_do_not_wait: bool,
+    /// A revocation is acknowledged though no replica confirmed it.
+    pub(crate) revocations_do_not_wait: bool,
+    /// A reloaded page goes on as the client of the one before it.
+    pub(crate) reload_keeps_client: bool,
 }
 
 pub(crate) fn document() -> DocumentId {
@@ -80,7 +106,8 @@ enum Event {
     Execute(Flight),
     /// The call of a replica is answered: the next may go.
     Landed(ReplicaRef),
-    Read(ReplicaRef, Read),
+    /// With the standings as they were when it was asked, where a test wants them so.
+    Read(ReplicaRef, Read, Option<Vec<Standing>>),
     Heads(ReplicaRef, Vec<DocumentId>),
     /// The answer to a request, or news of the connection.
     Hear(ReplicaRef, BusEvent),
@@ -102,6 +129,10 @@ enum Event {
     Connect(usize, u32),
     Types(usize),
     Fault,
+    /// The master dies, and its stale copy takes over.
+    Dies,
+    /// A machine that slept.
+    WakesUp(usize),
     Heal,
     Look,
 }
@@ -134,6 +165,8 @@ const CALL: Micros = 5 * SECOND;
 struct World {
     rng: Rng,
     plan: Plan,
+    broken: BrokenModel,
+    recorder: Recorder,
     now: Micros,
     began: Instant,
     agenda: Agenda<Event>,
@@ -152,6 +185,10 @@ struct World {
     /// When each `seq` came to be, in a calm world.
     appended: Vec<(Micros, u64)>,
     revocation: Revocation,
+    /// Links over which a revocation was shown.
+    revocation_shown_over: BTreeSet<LinkKey>,
+    /// The master dies after the next append.
+    dies_soon: bool,
     /// A call whose outcome was given up may land until then.
     last_late_call_until: Micros,
     /// Something was lost from the log, or may have been: then losses may be told.
@@ -173,7 +210,7 @@ enum Revocation {
 }
 
 impl World {
-    fn new(options: &Options) -> Self {
+    fn new(options: &Options, broken: BrokenModel) -> Self {
         let mut rng = Rng::new(options.seed);
         let plan = Plan::draw(&mut rng);
         let began = Instant::now();
@@ -185,8 +222,16 @@ impl World {
                 n,
                 subject: subject(n, 0),
                 users: 0,
-                page: Page::open(n, 0, rng.next(), &plan, rng.pick(&Encoding::ALL)),
-                gone: Vec::new(),
+                page: Page::open(Opening {
+                    client: n,
+                    n: 0,
+                    seed: rng.next(),
+                    plan: &plan,
+                    encoding: rng.pick(&Encoding::ALL),
+                    memory: None,
+                }),
+                written: 0,
+                is_asleep: false,
                 slept_ms: 0,
                 write_only: plan.write_only[n],
             })
@@ -194,7 +239,9 @@ impl World {
         Self {
             redis: Redis::new(Rng::new(rng.next())),
             rng,
+            recorder: Recorder::new(plan.level),
             plan,
+            broken,
             now: 0,
             began,
             agenda: Agenda::new(),
@@ -210,6 +257,8 @@ impl World {
             quiet_since: None,
             appended: Vec::new(),
             revocation: Revocation::None,
+            revocation_shown_over: BTreeSet::new(),
+            dies_soon: false,
             last_late_call_until: 0,
             may_lose: false,
             in_this_ms: 0,
@@ -255,6 +304,7 @@ impl World {
         let plan = format!("{:?}", self.plan);
         self.note(0, format_args!("{plan}"));
         for n in 0..self.clients.len() {
+            self.page_begins(n);
             let at = self.rng.below(SECOND);
             self.agenda.add(at, Event::Connect(n, 0));
             let at = at + self.rng.below(SECOND);
@@ -275,7 +325,7 @@ impl World {
             Event::Wake(replica) => self.wake(replica),
             Event::Execute(flight) => self.execute(flight),
             Event::Landed(replica) => self.landed(replica),
-            Event::Read(replica, read) => self.read(replica, &read),
+            Event::Read(replica, read, standings) => self.read(replica, &read, standings),
             Event::Heads(replica, documents) => self.heads(replica, documents),
             Event::Hear(replica, event) => self.hear(replica, event),
             Event::Subscribe(replica, epoch) => self.subscribe(replica, epoch),
@@ -291,6 +341,12 @@ impl World {
             Event::Connect(client, page) => self.connect(client, page),
             Event::Types(client) => self.types(client),
             Event::Fault => self.fault(),
+            Event::Dies => {
+                if self.faults {
+                    self.roll_back();
+                }
+            }
+            Event::WakesUp(client) => self.wakes_up(client),
             Event::Heal => self.heal(),
             Event::Look => return self.look(),
         }

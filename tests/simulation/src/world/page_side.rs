@@ -1,10 +1,12 @@
 //! Pages: what the client library wants done, and what it tells the application.
 
+use std::sync::PoisonError;
+
 use inkwire_client::{
-    Event as Told, LossCause, State,
+    Event as Told, LossCause, Memory, State,
     core::{AppendId, Output},
 };
-use inkwire_model::{AccessAction, Code};
+use inkwire_model::{AccessAction, AccessChange, Code, Subject};
 use inkwire_protocol::native::{Encoding, ServerPacket};
 
 use super::{Event, Revocation, World, hub_side, subject};
@@ -12,7 +14,7 @@ use crate::{
     agenda::{MS, SECOND},
     judge::Kind,
     link::Up,
-    page::{Page, Written},
+    page::{Opening, Page},
 };
 
 impl World {
@@ -25,8 +27,7 @@ impl World {
     pub(super) fn page_due(&mut self, client: usize, page: u32) {
         let now = self.clients[client].now(self.now);
         let current = &mut self.clients[client].page;
-        if current.n == page && current.due == Some(self.now) {
-            current.due = None;
+        if current.n == page && current.alarm.rings(self.now) {
             current.core.tick(now);
             self.pass_outputs(client);
         }
@@ -57,9 +58,9 @@ impl World {
                 Output::Refused { code, detail, .. } => {
                     self.note(62, format_args!("c{client} is refused: {code:?} {detail}"));
                 }
+                Output::Welcomed { subject, .. } => self.welcomed(client, subject),
                 // No replica of this world drains.
-                Output::Welcomed { .. }
-                | Output::OpenNext
+                Output::OpenNext
                 | Output::SendNext(_)
                 | Output::DropNext { .. }
                 | Output::GoOver { .. } => {}
@@ -68,8 +69,7 @@ impl World {
         let page = &mut self.clients[client].page;
         if let Some(due_ms) = page.core.next_deadline_ms() {
             let due = (due_ms * MS).max(self.now + 1);
-            if page.due.is_none_or(|planned| planned > due) {
-                page.due = Some(due);
+            if page.alarm.set(due) {
                 let n = page.n;
                 self.agenda.add(due, Event::PageDue(client, n));
             }
@@ -78,81 +78,75 @@ impl World {
 
     /// The application hears something.
     fn told(&mut self, client: usize, event: Told) {
+        self.record_rewordings(client);
         let now = self.now;
-        let record = &mut self.clients[client].page.record;
-        let name = record.name.clone();
+        let of = &mut self.clients[client];
+        let (record, write_only) = (&mut of.page.record, of.write_only);
+        let (name, writer) = (record.name.clone(), record.writer.clone());
         match event {
             Told::Entry(entry) => {
-                let last = record.view.last().map(|e| e.position).or(record.base);
-                if last.is_some_and(|last| !entry.follows(last)) {
-                    let what = format!("{name} was shown {} after {last:?}", entry.position);
-                    self.violate(Kind::Broken, what);
-                } else {
-                    if record.base.is_none() {
-                        // What the first entry of a first join follows is not told.
-                        record.base = Some(inkwire_model::Position {
-                            seq: entry.position.seq - 1,
-                            ..entry.position
-                        });
-                    }
-                    record.view.push(entry);
+                record.shown = entry.position.seq;
+                if AccessChange::of(&entry).is_some() {
+                    // A replica with a member remembers what it delivered.
+                    self.revocation_shown_over.extend(of.page.link);
                 }
+                self.recorder.shown(&name, &entry);
             }
             Told::Reset {
                 cause, position, ..
             } => {
-                record.view.clear();
-                record.base = Some(position);
+                record.shown = position.seq;
                 self.counts.add("reset");
                 self.note(63, format_args!("{name} is reset: {cause:?} to {position}"));
-            }
-            Told::Acked { append, .. } => {
-                let twice = match record.written(append) {
-                    Some(written) => std::mem::replace(&mut written.acked, true),
-                    None => true,
-                };
-                self.counts.add("acknowledged");
-                if twice {
-                    let what = format!("{name}#{} was acknowledged twice", append.0);
-                    self.violate(Kind::Untold, what);
+                if !write_only {
+                    self.recorder.reset(&name, cause, position);
                 }
+            }
+            Told::Acked {
+                append,
+                client_seq,
+                position,
+            } => {
+                self.counts.add("acknowledged");
+                let is_news = record.acked.insert(append);
+                if !is_news {
+                    let what = format!("{name}#{} was acknowledged twice", append.0);
+                    self.violate(Kind::ToldTwice, what);
+                }
+                self.recorder
+                    .acknowledged(&writer, append, client_seq, position);
             }
             Told::Nack { append, nack } => {
-                if let Some(written) = record.written(append) {
-                    written.refused = true;
-                }
                 self.counts.add("told refused");
                 self.note(64, format_args!("{name}#{} is refused: {nack:?}", append.0));
+                self.recorder.refused(&writer, append);
             }
             Told::Lost {
                 appends: (first, last),
                 cause,
                 ..
             } => {
-                for append in first.0..=last.0 {
-                    if let Some(written) = record.written(AppendId(append))
-                        && !written.refused
-                    {
-                        written.lost = Some(cause);
-                    }
-                }
                 self.counts.add("told lost");
                 self.note(
                     65,
                     format_args!("{name}#{}..{} lost: {cause:?}", first.0, last.0),
                 );
+                // What a page before this one wrote, or its former user, is not its own.
+                if last.0 > 0 && cause != LossCause::SubjectChanged {
+                    self.recorder.lost(&writer, AppendId(first.0.max(1)), last);
+                }
                 if !self.may_lose && cause != LossCause::Ended {
-                    let what =
-                        format!("{name} was told of a loss ({cause:?}), and nothing was lost");
+                    let what = format!("{name} was told of a loss ({cause:?})");
                     self.violate(Kind::GivenUp, what);
                 }
             }
             Told::Renewed { client: fresh } => {
-                for written in record.appends.iter_mut().filter(|written| written.acked) {
-                    written.former = true;
-                }
                 self.counts.add("new client");
                 self.note(66, format_args!("{name} goes on as {fresh}"));
+                self.recorder.renewed(&writer);
+                if let Some(author) = &self.clients[client].page.record.author {
+                    self.recorder.client(&writer, author, &fresh);
+                }
                 if !self.may_lose {
                     let what = format!("{name} gave up its client, and nothing was lost");
                     self.violate(Kind::GivenUp, what);
@@ -161,8 +155,8 @@ impl World {
             Told::Broken(fault) => self.violate(Kind::Broken, format!("{name}: {fault}")),
             Told::State(State::Live { position, .. }) => {
                 record.live_since.get_or_insert(now);
-                if record.base.is_none() {
-                    record.base = Some(position);
+                if !write_only {
+                    self.recorder.live(&name, position);
                 }
             }
             Told::State(State::Ended(code)) => {
@@ -170,6 +164,7 @@ impl World {
                 record.live_since = None;
                 self.counts.add("ended");
                 self.note(67, format_args!("{name} ended: {code:?}"));
+                self.page_forgets(client);
                 if code != Code::Revoked {
                     self.violate(Kind::GivenUp, format!("{name} ended with {code:?}"));
                 }
@@ -184,6 +179,54 @@ impl World {
         }
     }
 
+    fn record_rewordings(&mut self, client: usize) {
+        let page = &self.clients[client].page;
+        let mut rewordings = page
+            .rewordings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (append, draft) in rewordings.drain(..) {
+            self.counts.add("reworded");
+            self.recorder.reworded(&page.record.writer, append, &draft);
+        }
+    }
+
+    /// A page comes to be: the checker has to know it.
+    pub(super) fn page_begins(&mut self, client: usize) {
+        let of = &self.clients[client];
+        if !of.write_only {
+            self.recorder.started(&of.page.record.name);
+        }
+    }
+
+    /// Only now it is known for whom a page writes; another client comes with a renewal.
+    fn welcomed(&mut self, client: usize, subject: Subject) {
+        let page = &mut self.clients[client].page;
+        let former = page.record.author.replace(subject.clone());
+        let document = page.core.document(&self.document);
+        match former {
+            None => {
+                if let Some(id) = document.and_then(|document| document.client()) {
+                    self.recorder.client(&page.record.writer, &subject, id);
+                }
+            }
+            Some(former) if former != subject => {
+                self.recorder.forgot(&page.record.writer);
+                page.record.writer = format!("{} as {subject}", page.record.name).into();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn page_forgets(&mut self, client: usize) {
+        self.record_rewordings(client);
+        let of = &self.clients[client];
+        self.recorder.forgot(&of.page.record.writer);
+        if !of.write_only {
+            self.recorder.stopped(&of.page.record.name);
+        }
+    }
+
     /// The person at a page writes something, now and then.
     pub(super) fn types(&mut self, client: usize) {
         if self.healed_at.is_some() {
@@ -191,24 +234,17 @@ impl World {
         }
         let burst = self.rng.pick(&[1, 1, 1, 2, 6]);
         for _ in 0..burst {
-            let written: usize = {
-                let of = &self.clients[client];
-                let gone: usize = of.gone.iter().map(|record| record.appends.len()).sum();
-                gone + of.page.record.appends.len()
-            };
-            if written as u64 >= self.plan.appends_max {
-                return;
-            }
-            let now = self.clients[client].now(self.now);
-            let page = &mut self.clients[client].page;
-            if page.record.ended.is_some() {
+            let of = &mut self.clients[client];
+            let now = of.now(self.now);
+            let page = &mut of.page;
+            let is_enough = of.written + page.record.appends >= self.plan.appends_max;
+            if is_enough || page.record.ended.is_some() {
                 return;
             }
             let draft = page.record.next_draft();
-            let id = self.document.clone();
-            if let Ok(append) = page.core.append(&id, draft, now) {
-                page.record.appends.push(Written::default());
-                debug_assert_eq!(append.0, page.record.appends.len() as u64);
+            if let Ok(append) = page.core.append(&self.document, draft.clone(), now) {
+                page.record.appends = append.0;
+                self.recorder.submitted(&page.record.writer, append, &draft);
                 self.counts.add("written");
             }
         }
@@ -221,15 +257,63 @@ impl World {
     pub(super) fn reload(&mut self, client: usize) {
         self.counts.add("page reloaded");
         self.leave_link(client);
+        self.page_forgets(client);
         let n = self.clients[client].page.n + 1;
-        let seed = self.rng.next();
-        let encoding = self.rng.pick(&Encoding::ALL);
-        let fresh = Page::open(client, n, seed, &self.plan, encoding);
-        let name = fresh.record.name.clone();
-        self.note(68, format_args!("c{client} reloads: {name}"));
-        let old = std::mem::replace(&mut self.clients[client].page, fresh);
-        self.clients[client].gone.push(old.record);
+        let memory = self.memory_of(client);
+        let resumes = memory.is_some();
+        let mut fresh = Page::open(Opening {
+            client,
+            n,
+            seed: self.rng.next(),
+            plan: &self.plan,
+            encoding: self.rng.pick(&Encoding::ALL),
+            memory,
+        });
+        self.note(68, format_args!("c{client} reloads: {}", fresh.record.name));
+        let of = &mut self.clients[client];
+        if resumes {
+            // The same writer, to whoever looks on; its appends are counted on.
+            fresh.record.writer = of.page.record.writer.clone();
+            fresh.record.appends = of.page.record.appends;
+        } else {
+            of.written += of.page.record.appends;
+        }
+        of.page = fresh;
+        self.page_begins(client);
         self.add_after(MS, SECOND, Event::Connect(client, n));
+    }
+
+    /// A page may keep its client and its counter, as one should not without a lock: at its reload they
+    /// are out of date.
+    fn memory_of(&mut self, client: usize) -> Option<Memory> {
+        let of = &self.clients[client];
+        if self.broken.reload_keeps_client {
+            let document = of.page.core.document(&self.document);
+            let memory = document.and_then(|document| document.memory())?;
+            self.may_lose = true;
+            return Some(Memory {
+                from: 1,
+                mark: 0,
+                entries: Vec::new(),
+                ..memory
+            });
+        }
+        // Each has its part in the revocation.
+        let has_part = client == 0 || client == self.clients.len() - 1;
+        if !self.plan.remembers || has_part {
+            return None;
+        }
+        let document = of.page.core.document(&self.document);
+        let kept = document.and_then(|document| document.memory())?;
+        self.counts.add("page resumed an old memory");
+        self.may_lose = true;
+        let mark = kept.mark.saturating_sub(self.rng.below(4));
+        Some(Memory {
+            mark,
+            from: mark + 1,
+            entries: Vec::new(),
+            ..kept
+        })
     }
 
     /// Another user logs in, in the same page.

@@ -1,12 +1,12 @@
 //! The end: everything heals, and the world has to come to rest and be right.
 
 use inkwire_bus::{PageLimit, ReadFrom};
-use inkwire_model::Seq;
+use inkwire_model::{AccessChange, Seq};
 
 use super::{Event, Revocation, World, subject};
 use crate::{
     agenda::{MS, Micros, SECOND},
-    judge::{Ending, Kind, Violation},
+    judge::{Kind, Violation},
 };
 
 /// How long a world may take to come to rest. Sessions that talk to nobody are found out after 20 s, what
@@ -70,6 +70,9 @@ impl World {
             if record.ended.is_some() {
                 continue;
             }
+            if client.is_asleep {
+                return Some(format!("{} sleeps", record.name));
+            }
             let document = client.page.core.document(&self.document)?;
             let name = &record.name;
             if !document.is_live() {
@@ -99,10 +102,7 @@ impl World {
         let late = self.clients.iter().find_map(|client| {
             let record = &client.page.record;
             let is_reader = !client.write_only && record.live_since.is_some_and(|at| at <= before);
-            let shown = record.view.last().or(None).map_or_else(
-                || record.base.map_or(0, |base| base.seq),
-                |entry| entry.position.seq,
-            );
+            let shown = record.shown;
             (is_reader && shown < due)
                 .then(|| format!("{} shows {shown}, {due} was appended long ago", record.name))
         });
@@ -116,19 +116,26 @@ impl World {
             entries: usize::MAX,
             bytes: usize::MAX,
         };
-        let log = self
-            .redis
-            .log()
-            .read(ReadFrom::Start, everything, &[])
-            .entries;
-        let revoked = subject(self.clients.len() - 1, 0);
-        let is_revoked = self.revocation == Revocation::Acknowledged;
-        Ending {
-            clients: &self.clients,
-            log: &log,
-            level: self.plan.level,
-            revoked: is_revoked.then_some(&revoked),
+        let log = self.redis.log().read(ReadFrom::Start, everything, &[]);
+        // A replica that had a member all the time remembers what it delivered, and no rollback undoes it.
+        let is_remembered = self.revocation_shown_over.iter().any(|key| {
+            let link = &self.links[*key];
+            link.page_open && link.replica_open
+        });
+        if self.revocation == Revocation::Acknowledged || is_remembered {
+            let subject = subject(self.clients.len() - 1, 0);
+            let is_it = |entry: &std::sync::Arc<inkwire_model::Entry>| {
+                AccessChange::of(entry).is_some_and(|change| change.subject == subject)
+            };
+            if !log.entries.iter().any(is_it) {
+                let what = format!("the revocation of {subject} is not in the log");
+                return Err(Violation::new(Kind::RevocationUndone, what));
+            }
         }
-        .judge()
+        let verdict = self.recorder.judge(&log);
+        verdict
+            .violations
+            .first()
+            .map_or(Ok(()), |violation| Err(violation.into()))
     }
 }

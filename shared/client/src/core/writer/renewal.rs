@@ -4,7 +4,7 @@
 //! the deadline of the last ones has passed it asks the row once more by a join, and only that
 //! answer says what the log has and what it never will. It may read meanwhile.
 
-use inkwire_model::{ClientRow, ClientSeq, Subject};
+use inkwire_model::{ClientRow, ClientSeq, Rule, Subject, rule_holds};
 
 use crate::core::{AppendId, Event, Jitter, LossCause, Now};
 
@@ -108,7 +108,8 @@ impl Writer {
     /// former had still to say.
     pub fn authenticated_as(&mut self, subject: &Subject, jitter: &mut Jitter, out: &mut Events) {
         let former = self.subject.replace(subject.clone());
-        if former.is_none_or(|former| former == *subject) {
+        let is_same = former.is_none_or(|former| former == *subject);
+        if is_same || !rule_holds(Rule::SubjectIsClient) {
             return;
         }
         self.forfeit(LossCause::SubjectChanged, out);

@@ -1,6 +1,6 @@
 //! Where the log stands with this client decides what is sent again, never a guess (C2, C4).
 
-use inkwire_model::{ClientRow, ClientSeq, Entry};
+use inkwire_model::{ClientRow, ClientSeq, Entry, Rule, rule_holds};
 
 use crate::core::Now;
 
@@ -56,7 +56,7 @@ impl Writer {
         }
         let is_expired = |at: Option<Now>| at.is_some_and(|at| self.is_too_old(at, now));
         let expired = self.held.iter().any(|(_, e)| is_expired(e.first_sent));
-        if self.held.from() > 1 || expired {
+        if self.held.from() > 1 || (expired && rule_holds(Rule::ExpiryTold)) {
             return self.renew(Cause::RowGone, now);
         }
         self.move_to(0, now);
@@ -67,7 +67,7 @@ impl Writer {
         if last > self.mark || self.adopt(row) == Wording::Foreign {
             return self.renew(Cause::NotAlone, now);
         }
-        if last + 1 < self.held.from() {
+        if last + 1 < self.held.from() && rule_holds(Rule::LossTold) {
             return self.renew(Cause::NotHeld, now);
         }
         self.move_to(last, now);

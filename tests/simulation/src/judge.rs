@@ -5,7 +5,7 @@ use std::fmt;
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The checker's name for it, or one of [`Kind`].
+    /// The checker's name for it, or one of `Kind`.
     pub name: String,
     pub what: String,
 }

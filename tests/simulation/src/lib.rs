@@ -8,7 +8,7 @@
 //!    └──── bytes ────────┘                    └── answers, announcements┘
 //! ```
 //!
-//! Every arrow is an event on one [`agenda`] with a seeded delay, so each can be lost, repeated,
+//! Every arrow is an event on one `agenda` with a seeded delay, so each can be lost, repeated,
 //! delayed or overtaken. At the end everything heals, and the world has to come to rest with every
 //! reader's view equal to the log, and the log holding all that was acknowledged: the checker says so,
 //! which knows none of our code.

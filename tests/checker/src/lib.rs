@@ -6,7 +6,7 @@
 //! its judge.
 //!
 //! A [`Recording`] is a list of [`Event`]s. Only the order of each writer's own events and of each
-//! reader's own events counts, so everybody may keep its own and join them at the end. [`check`]
+//! reader's own events counts, so everybody may keep its own and join them at the end. [`check()`]
 //! gives every [`Violation`]; a recording can be kept as JSON lines and checked again.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! `Verdict`: what [`crate::check`] found.
+//! `Verdict`: what [`crate::check()`] found.
 
 use std::fmt;
 

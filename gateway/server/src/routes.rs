@@ -1,6 +1,9 @@
 //! The public routes: the page, and WebSockets.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -10,7 +13,7 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
 use inkwire_model::Code;
@@ -117,7 +120,9 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         Ok(agreement) => agreement,
         Err(problem) => return refuse(problem),
     };
-    let places = match gateway.places_for(slot.peer, request.headers()) {
+    let proxies = &gateway.addresses.proxies;
+    let client = proxies.client_of(slot.peer.ip(), request.headers());
+    let places = match gateway.places_for(client) {
         Ok(places) => places,
         Err(problem) => return refuse(problem),
     };
@@ -126,10 +131,6 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         Ok(credential) => credential,
         Err(problem) => return refuse(problem),
     };
-    let client = gateway
-        .addresses
-        .proxies
-        .client_of(slot.peer.ip(), request.headers());
     let client = client.unwrap_or(slot.peer.ip());
     agreed.presented = match credential.redeem(&gateway.tickets, client).await {
         Ok(presented) => presented,
@@ -150,15 +151,15 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
 type SessionPlaces = (OwnedSemaphorePermit, Option<Place<AddressKey>>);
 
 impl Gateway {
-    /// A place for one more session of whoever sends this request.
-    fn places_for(&self, peer: SocketAddr, headers: &HeaderMap) -> Result<SessionPlaces, Problem> {
+    /// A place for one more session of `client`.
+    fn places_for(&self, client: Option<IpAddr>) -> Result<SessionPlaces, Problem> {
         if self.websocket.memory.is_short() {
             self.counters.breach(Limit::MemorySoft);
             let code = Code::Overloaded;
             return Err(Problem::passing(code, code.row().sentence));
         }
         let addresses = &self.addresses;
-        let place = match addresses.proxies.client_of(peer.ip(), headers) {
+        let place = match client {
             Some(client) => {
                 let place = addresses.tally.take(&client.into(), addresses.sessions_max);
                 Some(place.ok_or_else(|| {
@@ -167,7 +168,7 @@ impl Gateway {
                     Problem::passing(code, code.row().sentence)
                 })?)
             }
-            // The proxies speak for nobody in particular, and are many.
+            // Nobody but proxies that the operator named: they speak for many.
             None => None,
         };
         let permit = self.places.clone().try_acquire_owned().map_err(|_| {

@@ -26,15 +26,34 @@ impl ForwardedHeader {
         }
     }
 
-    fn hop(self, element: &str) -> Option<IpAddr> {
+    /// The hops of one line, the last one first; `None` for each that is hidden or cannot be read.
+    fn hops_backwards(self, line: &[u8]) -> Vec<Option<IpAddr>> {
+        let is_some = |element: &&[u8]| !element.trim_ascii().is_empty();
         match self {
-            Self::XForwardedFor => address(element),
-            Self::Forwarded => forwarded_for(element),
+            // It has no quoting: each comma is an end, whatever a client wrote before it.
+            Self::XForwardedFor => line
+                .rsplit(|byte| *byte == b',')
+                .filter(is_some)
+                .take(HOPS_MAX + 1)
+                .map(address)
+                .collect(),
+            Self::Forwarded => match unquoted_split(line, b',') {
+                Some(elements) => elements
+                    .into_iter()
+                    .rev()
+                    .filter(is_some)
+                    .take(HOPS_MAX + 1)
+                    .map(forwarded_for)
+                    .collect(),
+                // What a client left open hides what the proxy wrote behind it.
+                None => vec![None],
+            },
         }
     }
 }
 
-/// Whose request it is; `None` if no hop but trusted proxies is named, or the last untrusted one hides.
+/// Whose request it is. A hop that hides or cannot be read counts as the proxy that let it pass:
+/// nobody escapes a limit by what they write. `None` only if every hop is a trusted proxy.
 pub(super) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -44,63 +63,61 @@ pub(super) fn client(
     if !is_trusted(peer) {
         return Some(peer);
     }
-    let lines = headers.get_all(header.name()).iter();
-    let mut hops = Vec::new();
-    for line in lines {
-        // Behind a line that is no text nothing is sure.
-        let Ok(line) = line.to_str() else {
-            hops.clear();
-            continue;
-        };
-        hops.extend(elements(line).map(|element| header.hop(element)));
-    }
-    for hop in hops.into_iter().rev().take(HOPS_MAX) {
+    let lines = headers.get_all(header.name()).iter().rev();
+    let hops = lines.flat_map(|line| header.hops_backwards(line.as_bytes()));
+    let mut proxy = peer;
+    for (n, hop) in hops.enumerate() {
         match hop {
-            Some(hop) if is_trusted(hop) => {}
-            Some(hop) => return Some(hop),
-            None => return None,
+            Some(hop) if n < HOPS_MAX && is_trusted(hop) => proxy = hop,
+            Some(hop) if n < HOPS_MAX => return Some(hop),
+            _ => return Some(proxy),
         }
     }
     None
 }
 
-/// The parts between commas that are not quoted.
-fn elements(line: &str) -> impl Iterator<Item = &str> {
+/// The parts between separators that are not quoted; `None` if a quote is left open.
+fn unquoted_split(text: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
     let mut in_quotes = false;
     let mut after_backslash = false;
-    line.split(move |c| {
+    let parts = text.split(|byte| {
         if after_backslash {
             after_backslash = false;
             return false;
         }
-        match c {
-            '\\' if in_quotes => after_backslash = true,
-            '"' => in_quotes = !in_quotes,
-            ',' => return !in_quotes,
+        match byte {
+            b'\\' if in_quotes => after_backslash = true,
+            b'"' => in_quotes = !in_quotes,
+            byte if *byte == separator => return !in_quotes,
             _ => {}
         }
         false
-    })
-    .map(str::trim)
-    .filter(|element| !element.is_empty())
+    });
+    let parts = parts.collect();
+    (!in_quotes).then_some(parts)
 }
 
 /// The address of the `for` of one element of `Forwarded`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let mut named = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    let pairs = unquoted_split(element, b';')?.into_iter();
+    let pairs = pairs.filter_map(|pair| {
+        let end = pair.iter().position(|byte| *byte == b'=')?;
+        Some((pair.get(..end)?.trim_ascii(), pair.get(end + 1..)?))
+    });
+    let mut named = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(b"for"));
     let (Some((_, node)), None) = (named.next(), named.next()) else {
         return None;
     };
-    let node = node.trim();
+    let node = node.trim_ascii();
     let unquoted = node
-        .strip_prefix('"')
-        .and_then(|node| node.strip_suffix('"'));
+        .strip_prefix(b"\"")
+        .and_then(|node| node.strip_suffix(b"\""));
     address(unquoted.unwrap_or(node))
 }
 
 /// An address, perhaps with a port. What is hidden (`unknown`, `_name`) is none.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
     let bracketed = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -150,10 +167,17 @@ mod tests {
             (&[b"10.0.0.2"], None),
             (&[b""], None),
             (&[], None),
-            // What a stranger wrote does not become an address by what a proxy cannot say.
-            (&[b"192.0.2.1, unknown"], None),
-            (&[b"192.0.2.1, nonsense"], None),
-            (&[b"192.0.2.1", b"\xff"], None),
+            // What a stranger wrote does not become an address by what a proxy cannot say: it counts
+            // as the proxy.
+            (&[b"192.0.2.1, unknown"], Some(PROXY)),
+            (&[b"192.0.2.1, nonsense"], Some(PROXY)),
+            (&[b"192.0.2.1", b"\xff"], Some(PROXY)),
+            (&[b"192.0.2.1, unknown, 10.0.0.2"], Some("10.0.0.2")),
+            // What a client wrote before the proxy's own word does not touch that.
+            (&[b"\", 192.0.2.1"], Some("192.0.2.1")),
+            (&[b"\"\\, 192.0.2.1"], Some("192.0.2.1")),
+            (&[b"\xff, 192.0.2.1"], Some("192.0.2.1")),
+            (&[b"\xff", b"192.0.2.1"], Some("192.0.2.1")),
         ];
         for (lines, expected) in table {
             let found = client_of(PROXY, "x-forwarded-for", lines);
@@ -176,12 +200,26 @@ mod tests {
             ),
             (&[b"for=203.0.113.9, for=192.0.2.1"], Some("192.0.2.1")),
             // A comma within quotes is no end: this is one element, and hides.
-            (&[b"for=\"x, for=192.0.2.1\""], None),
-            (&[b"for=\"x\\\", for=192.0.2.1\""], None),
-            (&[b"for=_hidden"], None),
-            (&[b"for=unknown"], None),
-            (&[b"by=192.0.2.1"], None),
-            (&[b"for=192.0.2.1;for=192.0.2.2"], None),
+            (&[b"for=\"x, for=192.0.2.1\""], Some(PROXY)),
+            (&[b"for=\"x\\\", for=192.0.2.1\""], Some(PROXY)),
+            (&[b"for=_hidden"], Some(PROXY)),
+            (&[b"for=unknown"], Some(PROXY)),
+            (&[b"by=192.0.2.1"], Some(PROXY)),
+            (&[b"for=192.0.2.1;for=192.0.2.2"], Some(PROXY)),
+            (
+                &[b"ext=\"a;for=203.0.113.9\";for=192.0.2.1"],
+                Some("192.0.2.1"),
+            ),
+            (&[b"for=10.0.0.2"], None),
+            // A quote that a client left open.
+            (&[b"\", for=192.0.2.1"], Some(PROXY)),
+            (&[b"for=203.0.113.9;x=\", for=192.0.2.1"], Some(PROXY)),
+            (
+                &[b"for=203.0.113.9;x=\", for=\"[2001:db8::7]:80\""],
+                Some(PROXY),
+            ),
+            (&[b"x=\"", b"for=192.0.2.1"], Some("192.0.2.1")),
+            (&[b"for=\xff, for=192.0.2.1"], Some("192.0.2.1")),
         ];
         for (lines, expected) in table {
             let found = client_of(PROXY, "forwarded", lines);
@@ -199,9 +237,7 @@ mod tests {
     fn an_endless_chain_is_not_followed() {
         let hop = "10.0.0.2, ".repeat(HOPS_MAX);
         let line = format!("192.0.2.1, {hop}");
-        assert_eq!(
-            client_of(PROXY, "x-forwarded-for", &[line.as_bytes()]),
-            None
-        );
+        let found = client_of(PROXY, "x-forwarded-for", &[line.as_bytes()]);
+        assert_eq!(found.as_deref(), Some("10.0.0.2"));
     }
 }

@@ -37,8 +37,8 @@ impl Proxies {
             .any(|cidr| cidr.contains(address))
     }
 
-    /// Whose request this is: the last hop that is no trusted proxy; `None` if the proxies say no more
-    /// than that it came through them.
+    /// Whose request this is: the last hop that is no trusted proxy, or the proxy that names none that
+    /// can be read; `None` if there is no hop but trusted proxies.
     pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         forwarded::client(peer, headers, self.header, |address| {
             self.is_trusted(address)

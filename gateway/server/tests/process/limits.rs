@@ -13,7 +13,10 @@ use std::{
 };
 
 use super::{
-    peer::{Peer, connect_from, frame, read_answer, shake_hands, trickle, wait_for_end},
+    peer::{
+        Peer, connect_from, frame, read_answer, shake_hands, shake_hands_in_bytes, trickle,
+        wait_for_end,
+    },
     replica::{Answer, Replica, exchange, get, inkwire, wait_until},
 };
 
@@ -82,6 +85,49 @@ fn sessions_are_counted_by_the_client_behind_a_trusted_proxy() {
     wait_until("the place is free", || {
         (ask(HERE, "X-Forwarded-For: 192.0.2.1").1.status == 101).then_some(())
     });
+}
+
+/// A client writes what it likes before the proxy's own word, and sometimes hides that.
+#[test]
+fn nobody_escapes_the_limit_of_an_address_by_what_they_write() {
+    let table: [(&str, [&[u8]; 3]); 2] = [
+        (
+            "x-forwarded-for",
+            [
+                b"X-Forwarded-For: \", 192.0.2.1",
+                b"X-Forwarded-For: \xff, 192.0.2.1",
+                b"X-Forwarded-For: 192.0.2.1",
+            ],
+        ),
+        // The open quote swallows the proxy's word: they count as the proxy.
+        (
+            "forwarded",
+            [
+                b"Forwarded: \", for=192.0.2.1",
+                b"Forwarded: for=203.0.113.9;x=\", for=192.0.2.1",
+                b"Forwarded: for=unknown",
+            ],
+        ),
+    ];
+    for (header, lines) in table {
+        let replica = Replica::start(&[
+            "--allow-anonymous-anywhere",
+            "--trusted-proxies",
+            "127.0.0.1",
+            "--forwarded-header",
+            header,
+            "--sessions-per-address-max",
+            "1",
+        ]);
+        let [first, others @ ..] = lines;
+        let mut kept = connect_from(HERE, replica.address);
+        assert_eq!(shake_hands_in_bytes(&mut kept, &[first]).status, 101);
+        for line in others {
+            let mut stream = connect_from(HERE, replica.address);
+            let answer = shake_hands_in_bytes(&mut stream, &[line]);
+            answer.expect_problem(429, "too_many_of_address");
+        }
+    }
 }
 
 #[test]

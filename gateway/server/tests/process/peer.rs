@@ -31,15 +31,23 @@ pub(crate) fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
 
 /// Sends a handshake with these further header lines, and reads the answer.
 pub(crate) fn shake_hands(stream: &mut TcpStream, headers: &[&str]) -> Answer {
+    let headers: Vec<_> = headers.iter().map(|header| header.as_bytes()).collect();
+    shake_hands_in_bytes(stream, &headers)
+}
+
+/// The same with lines that are perhaps no text.
+pub(crate) fn shake_hands_in_bytes(stream: &mut TcpStream, headers: &[&[u8]]) -> Answer {
     let mut request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        .to_owned();
+        .as_bytes()
+        .to_vec();
     for header in headers {
-        request.push_str(&format!("{header}\r\n"));
+        request.extend_from_slice(header);
+        request.extend_from_slice(b"\r\n");
     }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
+    request.extend_from_slice(b"\r\n");
+    stream.write_all(&request).unwrap();
     read_answer(stream)
 }
 

@@ -14,6 +14,17 @@ CUSTOM_GROUPS = ["gateway.networking.k8s.io"]
 VERSIONS = ["1.32", kubernetes_validate.latest_version()]
 
 
+def memory_faults(objects: list) -> list:
+    """The gateway sheds sessions well before the kernel ends it for its memory."""
+    by_name = {(o["kind"], o["metadata"]["name"]): o for o in objects}
+    container = by_name["Deployment", "inkwire"]["spec"]["template"]["spec"]["containers"][0]
+    limit = container["resources"]["limits"]["memory"]
+    bytes_max = int(by_name["ConfigMap", "inkwire"]["data"]["INKWIRE_MEMORY_BYTES_MAX"])
+    if not limit.endswith("Gi") or bytes_max > int(limit.removesuffix("Gi")) * 2**30 * 3 // 4:
+        return [f"INKWIRE_MEMORY_BYTES_MAX {bytes_max} is too near to the limit of memory, {limit}"]
+    return []
+
+
 def main(path: str, custom_kinds: str) -> int:
     with open(path, encoding="utf-8") as file:
         objects = [document for document in yaml.safe_load_all(file) if document]
@@ -41,6 +52,7 @@ def main(path: str, custom_kinds: str) -> int:
         )
         if run.returncode != 0:
             faults.append(run.stdout + run.stderr)
+    faults += memory_faults(objects)
     for fault in faults:
         print(fault)
     print(f"{path.rsplit('/', 1)[-1]}: {len(objects)} objects, {len(faults)} faults, "

@@ -45,6 +45,21 @@ as_root() {
     fi
 }
 
+# Debian starts a service as soon as its package is there; the tests start their own, on ports of their
+# own, and want no Prometheus on the port that the gateway's admin port has by default.
+without_services() {
+    local policy=/usr/sbin/policy-rc.d status=0
+    if [ -e "$policy" ]; then
+        "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    "$@" || status=$?
+    as_root rm "$policy"
+    return "$status"
+}
+
 node_is_recent() {
     command -v node >/dev/null && command -v npm >/dev/null &&
         [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ]
@@ -54,7 +69,7 @@ install_programs() {
     local missing=() pair
     for pair in redis-server:redis-server redis-cli:redis-tools nginx:nginx haproxy:haproxy \
         chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential \
-        buildah:buildah curl:curl promtool:prometheus; do
+        buildah:buildah curl:curl promtool:prometheus update-ca-certificates:ca-certificates; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     node_is_recent || missing+=(nodejs npm)
@@ -69,7 +84,7 @@ install_programs() {
         exit 1
     fi
     as_root apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    without_services as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends "${missing[@]}"
     node_is_recent || {
         echo "node 18 or newer is needed, and this Debian has only $(node --version)." >&2

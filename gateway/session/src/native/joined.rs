@@ -5,10 +5,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use inkwire_hub::{MemberKey, Wire};
-use inkwire_model::{ClientId, DocumentId, Role, Subject};
+use inkwire_model::{ClientId, DocumentId, Role};
 
 use super::member::NativeMember;
-use crate::Place;
 
 /// One joined document.
 pub(super) struct Membership<W> {
@@ -16,8 +15,6 @@ pub(super) struct Membership<W> {
     /// Whose entries are appended here; without it the session only reads.
     pub(super) client: Option<ClientId>,
     pub(super) member: Arc<NativeMember<W>>,
-    /// One of the subject's joins; `None` without credentials.
-    pub(super) _place: Option<Place<Subject>>,
 }
 
 /// All joined documents.

@@ -11,6 +11,7 @@ use inkwire_model::{ClientId, ClientSeq, Code, DocumentId, Role, Signal, Subject
 use inkwire_protocol::native::ServerPacket;
 
 use super::connection::Connection;
+use crate::Place;
 
 /// Encodes what the hub delivers for one membership and queues it at the connection.
 pub(super) struct NativeMember<W> {
@@ -66,9 +67,13 @@ impl Unanswered {
 }
 
 /// What the two halves of a session agree on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Standing {
-    Joined(Role),
+    Joined {
+        role: Role,
+        /// One of the subject's joins, free with the membership's end; `None` without credentials.
+        _place: Option<Place<Subject>>,
+    },
     Ended,
 }
 
@@ -78,12 +83,16 @@ impl<W: Wire> NativeMember<W> {
         subject: Subject,
         client: Option<ClientId>,
         role: Role,
+        place: Option<Place<Subject>>,
     ) -> Self {
         Self {
             connection,
             subject,
             client,
-            standing: Mutex::new(Standing::Joined(role)),
+            standing: Mutex::new(Standing::Joined {
+                role,
+                _place: place,
+            }),
             unanswered: Unanswered::default(),
         }
     }
@@ -101,14 +110,14 @@ impl<W: Wire> NativeMember<W> {
     /// The role; `None` after the end.
     pub(super) fn role(&self) -> Option<Role> {
         match *self.lock() {
-            Standing::Joined(role) => Some(role),
+            Standing::Joined { role, .. } => Some(role),
             Standing::Ended => None,
         }
     }
 
     pub(super) fn change_role(&self, role: Role) {
         let mut standing = self.lock();
-        if let Standing::Joined(current) = &mut *standing {
+        if let Standing::Joined { role: current, .. } = &mut *standing {
             *current = role;
         }
     }
@@ -127,7 +136,7 @@ impl<W: Wire> NativeMember<W> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Standing> {
-        // It is a plain value, whole after any panic.
+        // It is one value, whole after any panic.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -147,6 +147,7 @@ impl<W: Wire> Requests<W> {
             subject.clone(),
             client.clone(),
             role,
+            place,
         ));
         let key = MemberKey::next();
         let join = Join {
@@ -162,7 +163,6 @@ impl<W: Wire> Requests<W> {
             key,
             client,
             member,
-            _place: place,
         };
         self.joined.insert(document.clone(), membership);
         Ok(())

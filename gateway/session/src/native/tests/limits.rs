@@ -3,7 +3,7 @@
 use inkwire_model::Snapshot;
 
 use super::*;
-use crate::Rate;
+use crate::{Rate, SubjectTallies};
 
 #[test]
 fn a_burst_of_entries_then_the_rate() {
@@ -79,6 +79,33 @@ fn requests_have_a_rate_and_leaves_have_none() {
     t.assert_error_with(Code::Throttled, Some("notes"), Some(1_000), None);
     t.say(leave("essay"));
     assert_eq!(t.asked(), [Asked::Leave(document("essay"))]);
+}
+
+/// The hub ends some by itself: that they ended is enough, nothing has to be asked for.
+#[test]
+fn an_ended_membership_gives_its_place_back_at_once() {
+    let subjects = Arc::new(SubjectTallies::default());
+    let context = |context: &mut SessionContext| {
+        context.subjects = Arc::clone(&subjects);
+        context.limits.subject_joins_max = 2;
+    };
+    let open = || Transcript::with(context, Encoding::Json, None).greeted("alice *=writer");
+    let mut one = open().joined("a").joined("b");
+    let mut two = open();
+    two.say(join("c", None));
+    two.assert_error(Code::TooManyJoins, Some("c"));
+    one.deliver("a", &Delivery::Ended(Code::Revoked));
+    let count = || subjects.joins.count(&subject("alice"));
+    assert_eq!(count(), 1);
+    let mut two = two.joined("c");
+    one.say(leave("b"));
+    assert_eq!(count(), 1);
+    one.say(join("d", None));
+    assert_eq!(count(), 2);
+    one.session.leave_all();
+    assert_eq!(count(), 1);
+    two.say(auth("alice b=viewer"));
+    assert_eq!(count(), 0, "the new token does not know c");
 }
 
 #[test]

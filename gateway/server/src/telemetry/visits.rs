@@ -151,7 +151,7 @@ impl Visits {
     }
 
     fn note_credentials(&self, code: Code) {
-        if matches!(code, Code::Unauthenticated | Code::TokenExpired) {
+        if is_of_credentials(code) {
             self.rejected_credentials.add(code);
         }
     }
@@ -227,6 +227,14 @@ impl Drop for Visit {
             });
         }
     }
+}
+
+/// Whether it is the credentials that were refused.
+pub(super) fn is_of_credentials(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unauthenticated | Code::TokenExpired | Code::TicketRefused | Code::TokenInUrl
+    )
 }
 
 /// Where an encoding stands among the sub-protocols.

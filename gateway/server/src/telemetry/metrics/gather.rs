@@ -20,7 +20,7 @@ use crate::{
     telemetry::{
         Transport, Visits,
         tracing::{Exemplar, Tracer},
-        visits::Over,
+        visits::{Over, is_of_credentials},
     },
 };
 
@@ -115,9 +115,10 @@ impl Sources {
             .codes
             .all()
             .find(|(code, _)| *code == Code::SlowConsumer);
-        let is_credential =
-            |(code, _): &(Code, u64)| matches!(code, Code::Unauthenticated | Code::TokenExpired);
-        let rejected = visits.rejected_credentials.all().filter(is_credential);
+        let rejected = visits
+            .rejected_credentials
+            .all()
+            .filter(|(code, _)| is_of_credentials(*code));
         let waits = visits.waits();
         let refusals = self.counters.refusals.all();
         let breaches = self.counters.all_breaches();

@@ -119,6 +119,10 @@ keys! {
         "Tickets of one subject per second in the long run, on one replica; above, `throttled`.";
     TICKETS_BURST "tickets_burst" number(1, 10_000), "50",
         "Tickets of one subject at once, on one replica.";
+    REFUSED_TICKETS_PER_SECOND "refused_tickets_per_second" number(1, 1_000_000), "50",
+        "Tickets that one client's address (IPv6: one /64) shows in vain, per second in the long run, on one replica; above, its handshakes with tickets are answered 429 `throttled`.";
+    REFUSED_TICKETS_BURST "refused_tickets_burst" number(1, 1_000_000), "500",
+        "Tickets that one client's address shows in vain at once, on one replica.";
     ALLOW_ORIGIN "allow_origin" Takes::List("ORIGIN"), "",
         "Origins whose pages may connect, exactly as browsers send them, like `https://app.example.org`. Without any, only pages that this replica served itself (same host and port).";
     ALLOW_ANONYMOUS_ANYWHERE "allow_anonymous_anywhere" Takes::Switch, "false",

@@ -225,6 +225,11 @@ fn admission(
         tickets: TicketConfig {
             lifetime: duration(layers, &keys::TICKET_LIFETIME_MS),
             rate: rate(layers, &keys::TICKETS_PER_SECOND, &keys::TICKETS_BURST),
+            refused_rate: rate(
+                layers,
+                &keys::REFUSED_TICKETS_PER_SECOND,
+                &keys::REFUSED_TICKETS_BURST,
+            ),
         },
         anonymous,
         anonymous_role: anonymous_role.unwrap_or(Role::Viewer),

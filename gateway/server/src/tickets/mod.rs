@@ -10,15 +10,18 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use inkwire_bus::{Redemption, TicketHash, Tickets, Unavailable};
-use inkwire_model::UnixMillis;
+use inkwire_model::{Subject, UnixMillis};
 use inkwire_session::{Grant, Rate};
 use sha2::{Digest as _, Sha256};
+use tokio::{sync::Semaphore, time::timeout};
 
 pub use credential::Credential;
 pub use routes::routes;
 
 use content::Content;
-use rates::SubjectRates;
+use rates::Rates;
+
+use crate::peer::AddressKey;
 
 /// Random bytes of a ticket.
 const TICKET_BYTES: usize = 32;
@@ -26,19 +29,31 @@ const TICKET_BYTES: usize = 32;
 /// How long after its first use the same client may show a ticket again: proxies send a GET twice.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How tickets are handed out.
+/// Redemptions at once: they share a connection with what keeps documents whole.
+const REDEMPTIONS_MAX: usize = 256;
+
+/// How long one waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How tickets are handed out, and how many may be tried.
 #[derive(Debug, Clone, Copy)]
 pub struct TicketConfig {
     pub lifetime: Duration,
     /// Of one subject.
     pub rate: Rate,
+    /// Of those that one address shows in vain.
+    pub refused_rate: Rate,
 }
 
 /// Hands tickets out and takes them back, on whatever replica they were handed out.
 pub struct OneTimeTickets {
     kept: Arc<dyn Tickets>,
     lifetime: Duration,
-    rates: SubjectRates,
+    rates: Rates<Subject>,
+    /// Whoever shows a ticket has not said who they are: without these, strangers had a call of the
+    /// bus for each handshake.
+    refused_rates: Rates<AddressKey>,
+    turns: Semaphore,
 }
 
 /// A ticket, and how long it is valid.
@@ -57,6 +72,8 @@ pub enum TicketError {
     Refused,
     #[error("Too many tickets for this subject; wait and ask again.")]
     Throttled { after: Duration },
+    #[error("Too many refused tickets from this address; wait and try again.")]
+    TooManyRefused { after: Duration },
     #[error("Tickets cannot be kept or looked up now; try again in a moment.")]
     Unavailable,
 }
@@ -72,7 +89,9 @@ impl OneTimeTickets {
         Self {
             kept,
             lifetime: config.lifetime,
-            rates: SubjectRates::new(config.rate),
+            rates: Rates::new(config.rate),
+            refused_rates: Rates::new(config.refused_rate),
+            turns: Semaphore::new(REDEMPTIONS_MAX),
         }
     }
 
@@ -116,6 +135,28 @@ impl OneTimeTickets {
             redeemer: redeemer(origin, peer),
             repeat_within: REPEAT_WITHIN,
         };
+        // The turn comes first, so that a crowd behind one address waits instead of emptying its bucket.
+        let turn = timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(TicketError::Unavailable);
+        };
+        let address = AddressKey::from(peer);
+        self.refused_rates
+            .take(&address)
+            .map_err(|after| TicketError::TooManyRefused { after })?;
+        let grant = self.redeem_kept(redemption, origin).await;
+        // Taken before, so that also those on their way count.
+        if grant != Err(TicketError::Refused) {
+            self.refused_rates.give_back(&address);
+        }
+        grant
+    }
+
+    async fn redeem_kept(
+        &self,
+        redemption: Redemption,
+        origin: Option<&str>,
+    ) -> Result<Grant, TicketError> {
         let content = self.kept.redeem(redemption).await?;
         let content = content.ok_or(TicketError::Refused)?;
         let content = Content::unpack(&content).ok_or_else(|| {

@@ -25,12 +25,12 @@ impl From<TicketError> for Problem {
     fn from(error: TicketError) -> Self {
         let code = match error {
             TicketError::Refused => Code::TicketRefused,
-            TicketError::Throttled { .. } => Code::Throttled,
+            TicketError::Throttled { .. } | TicketError::TooManyRefused { .. } => Code::Throttled,
             TicketError::Unavailable => Code::Unavailable,
         };
         let problem = Self::of(code, error.to_string());
         match error {
-            TicketError::Throttled { after } => {
+            TicketError::Throttled { after } | TicketError::TooManyRefused { after } => {
                 let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
                 problem.with(header::RETRY_AFTER, seconds.into())
             }

@@ -1,6 +1,9 @@
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
-use inkwire_bus::MemoryTickets;
+use inkwire_bus::{MemoryTickets, TicketFuture};
 use inkwire_model::{DocumentId, Role, Subject};
 use inkwire_session::Roles;
 
@@ -8,17 +11,27 @@ use super::*;
 
 const NOW_MS: UnixMillis = 1_800_000_000_000;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// More than there are redemptions at once.
+const REFUSED_BURST: u64 = 300;
 const PAGE: Option<&str> = Some("https://app.example.org");
 
 fn tickets() -> OneTimeTickets {
+    tickets_in(Arc::new(MemoryTickets::default()))
+}
+
+fn tickets_in(kept: Arc<dyn Tickets>) -> OneTimeTickets {
     let config = TicketConfig {
         lifetime: Duration::from_secs(30),
         rate: Rate {
             per_second: 1,
             burst: 3,
         },
+        refused_rate: Rate {
+            per_second: 1,
+            burst: REFUSED_BURST,
+        },
     };
-    OneTimeTickets::new(Arc::new(MemoryTickets::default()), config)
+    OneTimeTickets::new(kept, config)
 }
 
 fn grant(subject: &str) -> Grant {
@@ -114,4 +127,101 @@ async fn a_subject_has_its_rate() {
         matches!(refused, Some(TicketError::Throttled { after }) if after <= Duration::from_secs(1)),
         "{refused:?}"
     );
+}
+
+/// Knows no ticket, and counts who asks; `hangs` never answers.
+#[derive(Default)]
+struct Nothing {
+    asked: AtomicUsize,
+    hangs: bool,
+}
+
+impl Tickets for Nothing {
+    fn keep(&self, _: TicketHash, _: Vec<u8>, _: Duration) -> TicketFuture<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn redeem(&self, _: Redemption) -> TicketFuture<Option<Vec<u8>>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let hangs = self.hangs;
+        Box::pin(async move {
+            match hangs {
+                true => std::future::pending().await,
+                false => Ok(None),
+            }
+        })
+    }
+}
+
+fn guess(n: u64) -> String {
+    let mut secret = [0; TICKET_BYTES];
+    secret[..8].copy_from_slice(&n.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(secret)
+}
+
+#[tokio::test]
+async fn who_guesses_is_stopped_before_the_bus_is_asked() {
+    let kept = Arc::new(Nothing::default());
+    let tickets = tickets_in(kept.clone());
+    // What is no ticket at all asks nobody, and costs nothing.
+    for _ in 0..2 * REFUSED_BURST {
+        let refused = tickets.redeem("abc", PAGE, PEER).await;
+        assert_eq!(refused, Err(TicketError::Refused));
+    }
+    let mut stopped = 0;
+    for n in 0..2 * REFUSED_BURST {
+        match tickets.redeem(&guess(n), PAGE, PEER).await {
+            Err(TicketError::Refused) => {}
+            Err(TicketError::TooManyRefused { after }) => {
+                assert!(after <= Duration::from_secs(1), "{after:?}");
+                stopped += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let asked = kept.asked.load(Ordering::Relaxed);
+    assert!(stopped > 0, "{asked} calls");
+    assert_eq!(asked as u64 + stopped, 2 * REFUSED_BURST);
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let refused = tickets.redeem(&guess(0), PAGE, elsewhere).await;
+    assert_eq!(refused, Err(TicketError::Refused), "others are not stopped");
+}
+
+#[tokio::test]
+async fn tickets_that_count_are_not_limited_by_address() {
+    let tickets = tickets();
+    let issued = tickets.issue(&grant("alice"), PAGE, NOW_MS).await.unwrap();
+    for _ in 0..2 * REFUSED_BURST {
+        let redeemed = tickets.redeem(&issued.ticket, PAGE, PEER).await;
+        assert!(redeemed.is_ok(), "{redeemed:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_ask_the_bus_at_once() {
+    let kept = Arc::new(Nothing {
+        hangs: true,
+        ..Nothing::default()
+    });
+    let tickets = Arc::new(tickets_in(kept.clone()));
+    let mut tries = tokio::task::JoinSet::new();
+    for n in 0..REDEMPTIONS_MAX as u64 {
+        let tickets = tickets.clone();
+        tries.spawn(async move { tickets.redeem(&guess(n), PAGE, PEER).await });
+    }
+    while kept.asked.load(Ordering::Relaxed) < REDEMPTIONS_MAX {
+        tokio::task::yield_now().await;
+    }
+    let one_more = tickets.redeem(&guess(0), PAGE, PEER).await;
+    assert_eq!(one_more, Err(TicketError::Unavailable));
+    assert_eq!(kept.asked.load(Ordering::Relaxed), REDEMPTIONS_MAX);
+    // Places of those who went are free again.
+    tries.shutdown().await;
+    let again = timeout(
+        Duration::from_secs(1),
+        tickets.redeem(&guess(0), PAGE, PEER),
+    )
+    .await;
+    assert!(again.is_err(), "it hangs at the bus, too");
+    assert_eq!(kept.asked.load(Ordering::Relaxed), REDEMPTIONS_MAX + 1);
 }

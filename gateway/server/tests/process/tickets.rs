@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     native::{Client, SECRET, token},
-    replica::{Answer, Replica, exchange, request},
+    replica::{Answer, Replica, exchange, get, request},
 };
 
 const PAGE: &str = "https://app.example.org";
@@ -134,6 +134,38 @@ fn addresses_hold_no_tokens() {
     }
     let both = bearer();
     refused(address, "/ws?ticket=abc", &[&both]).expect_problem(400, "invalid");
+    let scrape = get(replica.admin, "/metrics").body;
+    for (code, count) in [
+        ("token_in_url", 3),
+        ("ticket_refused", 3),
+        ("unauthenticated", 0),
+    ] {
+        let line = format!("inkwire_rejected_credentials_total{{code=\"{code}\"}} {count}");
+        assert!(
+            scrape.lines().any(|other| other == line),
+            "{line}\n{scrape}"
+        );
+    }
+}
+
+#[test]
+fn who_guesses_tickets_is_told_to_wait() {
+    let flags = [
+        "--refused-tickets-burst",
+        "2",
+        "--refused-tickets-per-second",
+        "1",
+    ];
+    let replica = Replica::start_with_secret(SECRET, &flags);
+    let path = format!("/ws?ticket={}", "A".repeat(43));
+    let answers: Vec<_> = (0..20)
+        .map(|_| refused(replica.address, &path, &[]))
+        .collect();
+    answers[0].expect_problem(401, "ticket_refused");
+    let throttled = answers.iter().find(|answer| answer.status == 429);
+    let throttled = throttled.expect("twenty tries in a second");
+    throttled.expect_problem(429, "throttled");
+    assert!(throttled.head.contains("retry-after: 1"), "{throttled:?}");
 }
 
 #[tokio::test]

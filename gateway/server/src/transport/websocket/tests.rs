@@ -111,6 +111,7 @@ impl Served {
             tickets: TicketConfig {
                 lifetime: Duration::from_secs(30),
                 rate: inkwire_session::SessionLimits::default().requests,
+                refused_rate: inkwire_session::SessionLimits::default().requests,
             },
             anonymous: AnonymousPolicy::Anywhere,
             anonymous_role: Role::Writer,

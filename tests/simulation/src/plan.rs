@@ -39,6 +39,10 @@ pub(crate) struct Plan {
     pub(crate) retained_bytes_max: usize,
     pub(crate) transforms: bool,
     pub(crate) write_only: Vec<bool>,
+    /// Clients that never write.
+    pub(crate) quiet: Vec<bool>,
+    /// The longest that an announcement may take.
+    pub(crate) announce_max: Micros,
     pub(crate) small_outbox: bool,
     pub(crate) small_pages: bool,
     pub(crate) appends_max: u64,
@@ -87,6 +91,8 @@ impl Plan {
             },
             transforms: rng.chance(300),
             write_only,
+            quiet: (0..clients).map(|_| rng.chance(250)).collect(),
+            announce_max: rng.pick(&[900, 900, 250 * MS]),
             small_outbox: rng.chance(300),
             small_pages: rng.chance(500),
             appends_max: rng.between(10, 40),
@@ -97,7 +103,18 @@ impl Plan {
             changes_user: rng.chance(300),
             remembers: rng.chance(150),
         };
-        if calm { plan.calmed() } else { plan }
+        match (calm, plan.remembers) {
+            (true, _) => plan.calmed(),
+            // What the former page sent may land after the next one has looked at the log.
+            (false, true) => Self {
+                late: 250,
+                appends_max: 150,
+                fault_every: 500 * MS,
+                quiet: vec![false; clients],
+                ..plan
+            },
+            (false, false) => plan,
+        }
     }
 
     fn calmed(self) -> Self {
@@ -107,6 +124,8 @@ impl Plan {
             delay: 0,
             // Or three entries a read would be too few for a busy document.
             read_max: if self.small_pages { 800 } else { self.read_max },
+            append_every: 3 * self.append_every,
+            announce_max: 900,
             // A lag is repaired at once.
             lag: 3 * self.lag,
             reply_lost: 0,

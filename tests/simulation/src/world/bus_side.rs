@@ -233,7 +233,8 @@ impl World {
     }
 
     fn announce_in_order(&mut self, to: ReplicaRef, event: BusEvent) {
-        let at = self.after(100, 900);
+        let slowest = self.plan.announce_max;
+        let at = self.after(100, slowest);
         let bus = &mut self.replicas[to.n].bus;
         bus.heard_at = bus.heard_at.max(at);
         let (at, epoch) = (bus.heard_at, bus.epoch);

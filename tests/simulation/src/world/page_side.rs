@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    fn record_rewordings(&mut self, client: usize) {
+    pub(super) fn record_rewordings(&mut self, client: usize) {
         let page = &self.clients[client].page;
         let mut rewordings = page
             .rewordings
@@ -229,17 +229,25 @@ impl World {
 
     /// The person at a page writes something, now and then.
     pub(super) fn types(&mut self, client: usize) {
-        if self.healed_at.is_some() {
+        if self.healed_at.is_some() || self.plan.quiet[client] {
             return;
         }
         let burst = self.rng.pick(&[1, 1, 1, 2, 6]);
-        for _ in 0..burst {
+        if self.write(client, burst) {
+            let every = self.plan.append_every;
+            self.add_after(MS, 2 * every, Event::Types(client));
+        }
+    }
+
+    /// Whether there may be more.
+    fn write(&mut self, client: usize, count: usize) -> bool {
+        for _ in 0..count {
             let of = &mut self.clients[client];
             let now = of.now(self.now);
             let page = &mut of.page;
             let is_enough = of.written + page.record.appends >= self.plan.appends_max;
             if is_enough || page.record.ended.is_some() {
-                return;
+                return false;
             }
             let draft = page.record.next_draft();
             if let Ok(append) = page.core.append(&self.document, draft.clone(), now) {
@@ -249,13 +257,16 @@ impl World {
             }
         }
         self.pass_outputs(client);
-        let every = self.plan.append_every;
-        self.add_after(MS, 2 * every, Event::Types(client));
+        true
     }
 
     /// The page is gone with what it held, and a new one opens.
     pub(super) fn reload(&mut self, client: usize) {
         self.counts.add("page reloaded");
+        if self.plan.remembers {
+            // Its last words are on their way.
+            self.write(client, 2);
+        }
         self.leave_link(client);
         self.page_forgets(client);
         let n = self.clients[client].page.n + 1;
@@ -280,7 +291,8 @@ impl World {
         }
         of.page = fresh;
         self.page_begins(client);
-        self.add_after(MS, SECOND, Event::Connect(client, n));
+        let soon = if resumes { 20 * MS } else { SECOND };
+        self.add_after(MS, soon, Event::Connect(client, n));
     }
 
     /// A page may keep its client and its counter, as one should not without a lock: at its reload they

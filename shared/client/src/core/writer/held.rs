@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use inkwire_model::{ClientId, ClientSeq, Digest, Entry, Nack, ShortDigest, Subject};
+use inkwire_model::{
+    ClientId, ClientSeq, Digest, Entry, Nack, Rule, ShortDigest, Subject, rule_holds,
+};
 
 use crate::core::{AppendId, Draft, Now};
 
@@ -67,7 +69,7 @@ impl HeldEntry {
 
     /// The log's wording counts, if it is one of this entry's own.
     pub(super) fn adopt(&mut self, is_in_log: impl Fn(&Draft) -> bool) -> Wording {
-        if is_in_log(&self.draft) {
+        if is_in_log(&self.draft) || !rule_holds(Rule::DigestOfDuplicate) {
             return Wording::Mine;
         }
         let Some(index) = self.earlier.iter().position(is_in_log) else {

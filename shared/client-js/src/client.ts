@@ -117,7 +117,7 @@ export class Client extends Emitter<ConnectionEvents> {
     return document as Document;
   }
 
-  /** Ends a subject's access to a document (owners). The answer is the document's `access` event. */
+  /** Ends a subject's access to a document (owners). The answer is the document's `access` event, or its `error`. */
   revoke(document: string, subject: string): void {
     this.#run(() => this.#core.revoke(document, subject));
   }

@@ -243,6 +243,106 @@ test('a drain of the next link moves it again', () => {
   assert.deepEqual(shown(it), [1, 2, 3]);
 });
 
+test('a drain of the next link before it is reached is remembered', () => {
+  const it = greeted();
+  it.rig.sayNext({ type: 'drain', after_ms: 500 }, { type: 'drain', after_ms: 500 });
+  it.rig.pass(400);
+  assert.deepEqual(it.rig.effects, [], 'one after the other');
+  it.rig.joinedNext(at(0));
+  assert.ok(hasCrossed(it));
+  it.rig.effects.length = 0;
+  it.rig.pass(100, () => it.rig.effects.includes('open_next'));
+  open(it);
+  it.rig.joinedNext(at(0));
+  assert.ok(hasCrossed(it));
+  assertNothingWasNoticed(it);
+});
+
+test('a drain of a next link that fails is forgotten', () => {
+  const it = greeted();
+  it.rig.sayNext({ type: 'drain', after_ms: 0 });
+  it.rig.core.nextClosed(it.rig.now);
+  open(it);
+  it.rig.joinedNext(at(0));
+  assert.ok(hasCrossed(it));
+  it.rig.pass(5_000);
+  assert.ok(!it.rig.effects.includes('open_next'));
+});
+
+const changed = (subject: string, action = 'revoke'): Json => ({ type: 'access_changed', document: 'doc', subject, action, position: at(0) });
+
+test('a request about access is answered before the client goes over', () => {
+  const it = draining();
+  it.rig.changeAccess('revoke', 'eve');
+  it.rig.pass(1_000, () => it.rig.effects.includes('open_next'));
+  it.rig.greetNext();
+  assert.deepEqual(it.rig.sentNext().map((p) => p['type']), ['hello'], 'its answer comes here alone');
+  it.rig.say(changed('eve'));
+  assert.deepEqual(it.rig.sentNext().map((p) => p['type']), ['join']);
+  it.rig.changeAccess('grant', 'eve');
+  it.rig.joinedNext(at(0));
+  assert.ok(!hasCrossed(it), 'asked in the last moment');
+  it.rig.say(changed('eve', 'grant'));
+  assert.ok(hasCrossed(it));
+  assert.deepEqual(it.rig.told('access').map((a) => a.action), ['revoke', 'grant']);
+  assertNothingWasNoticed(it);
+});
+
+test('the outcome of a request about access is told, if only as not known', () => {
+  const unknown = ({ rig }: Live): number => rig.told('error').filter((e) => e.detail.includes('is not known')).length;
+  const late = greeted();
+  late.rig.changeAccess('revoke', 'eve');
+  late.rig.joinedNext(at(0));
+  late.rig.pass(1_001);
+  assert.ok(hasCrossed(late));
+  assert.equal(unknown(late), 1);
+  late.rig.lose();
+  assert.equal(unknown(late), 1, 'once');
+  const lost = live();
+  lost.rig.changeAccess('revoke', 'eve');
+  lost.rig.lose();
+  assert.equal(unknown(lost), 1);
+  lost.rig.changeAccess('revoke', 'eve');
+  assert.equal(lost.rig.told('error').at(-1)?.code, 'not_joined', 'nobody is asked');
+});
+
+test('an error is an answer about access, unless it speaks of something else', () => {
+  const errors = [['unavailable', undefined, true], ['forbidden', undefined, true], ['throttled', 50, true], ['unavailable', 50, false], ['too_large', undefined, false]] as const;
+  for (const [code, after_ms, isAnswer] of errors) {
+    const it = greeted();
+    it.rig.changeAccess('revoke', 'eve');
+    it.rig.joinedNext(at(0));
+    it.rig.say({ type: 'error', document: 'doc', code, detail: 'no', after_ms });
+    assert.equal(hasCrossed(it), isAnswer, code);
+  }
+});
+
+test('a token renewed after the hello follows the welcome', () => {
+  const rig = new Rig({ hasTokens: true, canRenewTokens: true });
+  const life = { expiresAt: 1_000_000 + rig.now + 3_600_000 };
+  rig.join();
+  rig.core.connect(rig.now);
+  rig.core.tokenReady({ token: 'one', ...life }, rig.now);
+  rig.settle();
+  rig.greet();
+  rig.joined(at(0));
+  rig.effects.length = 0;
+  rig.say({ type: 'drain', after_ms: 0 });
+  rig.pass(100, () => rig.effects.includes('fetch_token'));
+  rig.core.tokenReady({ token: 'two', expiresAt: 1_000_000 + rig.now + 2_000 }, rig.now);
+  rig.settle();
+  rig.core.nextOpened(rig.now);
+  rig.settle();
+  assert.deepEqual(rig.sentNext(), [{ type: 'hello', token: 'two' }]);
+  rig.effects.length = 0;
+  rig.pass(5_000, () => rig.effects.includes('fetch_token'));
+  rig.core.tokenReady({ token: 'three', ...life }, rig.now);
+  rig.settle();
+  assert.deepEqual(rig.sentNext(), [], 'nothing but the hello may come before the welcome');
+  rig.sayNext({ type: 'welcome', session: 's2', replica: 'r2', subject: 'alice', heartbeat_ms: 30_000, payload_bytes_max: 65_536 });
+  assert.deepEqual(rig.sentNext().map((p) => p['token'] ?? p['type']), ['three', 'join']);
+});
+
 test('a token is fetched for the next link, and renewed on both', () => {
   const rig = new Rig({ hasTokens: true, canRenewTokens: true });
   rig.join();

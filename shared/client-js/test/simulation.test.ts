@@ -57,7 +57,7 @@ class World {
   isFaulty = true;
   saved: Log | undefined;
   clients = 0;
-  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, crossings: 0 };
+  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, drainsNext: 0, crossings: 0 };
 
   constructor(seed: number) {
     this.random = generator(seed);
@@ -174,6 +174,10 @@ class World {
     } else if (page.next && k < 0.4) {
       const frame = page.uplinkNext.shift();
       if (frame !== undefined) page.next.receive(frame);
+    } else if (page.next && k < 0.44 && this.isFaulty) {
+      // It drains too, before anybody has come to it.
+      this.counts.drainsNext += 1;
+      page.next.say({ type: 'drain', after_ms: 40 });
     } else if (page.next && (k < 0.95 || !this.isFaulty)) {
       const text = page.next.out.shift();
       if (text !== undefined) page.core.nextReceived(text, this.now);
@@ -296,7 +300,7 @@ test(`${SCHEDULES} random schedules lose, repeat and block nothing`, () => {
     for (const [name, count] of Object.entries(world.counts)) total[name] = (total[name] ?? 0) + count;
   }
   // The faults did happen: a schedule without them would prove nothing.
-  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten', 'drains', 'crossings']) {
+  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten', 'drains', 'drainsNext', 'crossings']) {
     assert.ok((total[name] ?? 0) > 0, `${name} never happened: ${JSON.stringify(total)}`);
   }
 });

@@ -170,7 +170,8 @@ impl Document {
         let _ = self.commands.send(Command::Signal { id, signal }).await;
     }
 
-    /// Ends or restores a subject's access, as an owner; `false` if the document is not live.
+    /// Ends or restores a subject's access, as an owner; `false` if the document is not live. With `true`
+    /// an event tells the outcome; an error `unavailable` if it is not known.
     pub async fn change_access(&self, subject: Subject, action: AccessAction) -> bool {
         let id = self.id.clone();
         let ask = |reply| Command::ChangeAccess {

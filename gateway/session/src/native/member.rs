@@ -32,6 +32,8 @@ pub(super) struct NativeMember<W> {
 struct Unanswered {
     submitted: AtomicU64,
     answered: AtomicU64,
+    /// Requests about access, which have no numbers.
+    access: AtomicU64,
 }
 
 impl Unanswered {
@@ -57,12 +59,16 @@ impl Unanswered {
                 let submitted = self.submitted.load(Ordering::Relaxed);
                 self.answered.store(submitted, Ordering::Relaxed);
             }
+            Delivery::AccessChanged { .. } => {
+                self.access.fetch_sub(1, Ordering::Relaxed);
+            }
             _ => {}
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.answered.load(Ordering::Relaxed) >= self.submitted.load(Ordering::Relaxed)
+        self.access.load(Ordering::Relaxed) == 0
+            && self.answered.load(Ordering::Relaxed) >= self.submitted.load(Ordering::Relaxed)
     }
 }
 
@@ -102,7 +108,12 @@ impl<W: Wire> NativeMember<W> {
         self.unanswered.submitted(client_seq);
     }
 
-    /// Whether the hub has answered what was submitted, or will not any more.
+    /// A request about access goes to the hub.
+    pub(super) fn asked_access(&self) {
+        self.unanswered.access.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the hub has answered what was submitted and asked, or will not any more.
     pub(super) fn is_answered(&self) -> bool {
         self.unanswered.is_empty() || self.role().is_none()
     }

@@ -184,7 +184,7 @@ impl<W: Wire> Requests<W> {
         Ok(membership.member.end(&ServerPacket::Left { document }))
     }
 
-    /// Whether the hub has answered all that was appended, as far as it answers.
+    /// Whether the hub has answered all that was appended and asked, as far as it answers.
     pub(super) fn is_answered(&self) -> bool {
         self.joined
             .iter()
@@ -302,6 +302,7 @@ impl<W: Wire> Requests<W> {
             action,
             by: self.grant.subject.clone(),
         };
+        membership.member.asked_access();
         commands.push(document.clone(), command);
         Ok(())
     }

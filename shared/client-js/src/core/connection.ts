@@ -6,6 +6,7 @@
 //             └─ waiting ◄──────────┴───────────┘   (full jitter; the link is lost or distrusted)
 //   closed: by the application, or because the credentials cannot become valid
 
+import type { AccessAction } from './access.js';
 import { Backoff } from './backoff.js';
 import { DocumentCore, earliest, isDue, LANDING_MS_DEFAULT, type DocumentOptions, type EmitDocument, type Link } from './document.js';
 import { Moving } from './moving.js';
@@ -164,11 +165,11 @@ export class ConnectionCore {
   }
 
   revoke(document: string, subject: string): void {
-    this.#send(packets.revoke(document, subject));
+    this.#changeAccess(document, subject, 'revoke');
   }
 
   grant(document: string, subject: string): void {
-    this.#send(packets.grant(document, subject));
+    this.#changeAccess(document, subject, 'grant');
   }
 
   /** Drops the link as a failing network would, and stays away for `awayMs`. */
@@ -269,6 +270,7 @@ export class ConnectionCore {
   nextOpened(now: number): void {
     if (this.#moving?.stage !== 'opening') return;
     this.#moving.enter('greeting', now);
+    this.#moving.token = this.#token;
     this.#sendNext(packets.hello(this.#token));
   }
 
@@ -290,9 +292,16 @@ export class ConnectionCore {
     if (packet.type === 'welcome') {
       if (moving.stage !== 'greeting') return;
       moving.arrive(packet, now);
+      // Renewed since the hello.
+      if (this.#token !== undefined && moving.token !== this.#token) this.#sendNext(packets.auth(this.#token));
       return this.#moveOn(now);
     }
     if (packet.type === 'error' && packet.document === undefined) return this.#dropNext(now);
+    if (packet.type === 'drain' && moving.stage === 'arriving') {
+      // Still better than the present one, which was told before.
+      moving.againAt ??= now + this.#options.random() * packet.afterMs;
+      return;
+    }
     if (moving.stage !== 'arriving' || !('document' in packet) || packet.document === undefined) return;
     const fault = moving.arrivals.get(packet.document)?.take(packet);
     if (fault === undefined) this.#moveOn(now);
@@ -339,6 +348,12 @@ export class ConnectionCore {
   }
 
   // --- inside
+
+  #changeAccess(id: string, subject: string, action: AccessAction): void {
+    const document = this.#documents.get(id);
+    if (document) document.changeAccess(subject, action);
+    else this.#emit('error', { code: 'not_joined', detail: `${id} is not joined` });
+  }
 
   #begin(now: number): void {
     this.#retryAt = undefined;
@@ -398,7 +413,7 @@ export class ConnectionCore {
     }
     const stands = documents.every((document) => {
       const arrival = moving.arrivals.get(document.id);
-      return arrival !== undefined && document.meets(arrival);
+      return (document.hasAccessAnswered || !mustSettle) && arrival !== undefined && document.meets(arrival);
     });
     if (stands) this.#goOver(moving, now);
   }
@@ -406,7 +421,7 @@ export class ConnectionCore {
   #goOver(moving: Moving, now: number): void {
     const { welcome } = moving;
     if (!welcome) return;
-    this.#moving = undefined;
+    this.#moving = moving.againAt === undefined ? undefined : new Moving(this.#options.random, moving.againAt);
     this.#leaving.clear();
     this.#effects.push({ do: 'go_over' });
     this.#greeted(welcome, now);

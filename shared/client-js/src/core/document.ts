@@ -9,6 +9,7 @@
 // A new identity is taken in three steps: wait until nothing of the old one can land any more
 // (quiesce: leave, and wait), ask the log for its last word on it (settle), go on under the new one (adopt).
 
+import { Access, type AccessAction } from './access.js';
 import { Backoff } from './backoff.js';
 import type { DocumentEvents, DocumentPhase, DocumentState, RewriteLost } from './events.js';
 import { Arrival, unseen } from './moving.js';
@@ -77,6 +78,7 @@ export class DocumentCore {
   readonly #writer: Writer | undefined;
   readonly #emit: EmitDocument;
   readonly #pauses: Backoff;
+  readonly #access = new Access();
   #link: Link | undefined;
   #phase: DocumentPhase | 'leaving' | 'closed' = 'offline';
   /** Whether the gateway may have this document among the session's: only `left` or a refusal says no. */
@@ -145,6 +147,14 @@ export class DocumentCore {
     return true;
   }
 
+  /** Asks to end or restore a subject's access. The outcome is told, if only that it is not known. */
+  changeAccess(subject: string, action: AccessAction): void {
+    const isJoined = this.#phase === 'joined' || this.#phase === 'joining';
+    if (!isJoined || !this.#link) return this.#emit('error', { code: 'not_joined', detail: `the access of ${subject} is changed only while joined` });
+    if (!this.#access.ask(subject, action)) return this.#emit('error', { code: 'throttled', detail: 'too many such requests have no answer' });
+    this.#link.send(packets[action](this.id, subject));
+  }
+
   // --- what the connection tells
 
   linkUp(link: Link, subject: string, now: number): void {
@@ -164,15 +174,21 @@ export class DocumentCore {
     this.#isMember = false;
     this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
     this.#writer?.linkLost();
+    this.#giveUpAccess();
     if (this.#renewal) this.#renewal.quietAt ??= now + this.#landingMs;
     if (this.#phase !== 'closed' && this.#phase !== 'ended') this.#phase = 'offline';
     this.#tell();
   }
 
-  /** About to go over to another link: no entries are sent here. Whether all that were sent are acknowledged. */
+  /** About to go over to another link: no entries are sent here. Whether all that was asked is answered. */
   hold(): boolean {
     this.#isHeld = true;
-    return this.#phase === 'joined' && !this.#writer?.isWaitingForAnswer;
+    return this.#phase === 'joined' && !this.#writer?.isWaitingForAnswer && this.hasAccessAnswered;
+  }
+
+  /** Whether every request about access was answered. */
+  get hasAccessAnswered(): boolean {
+    return this.#access.isAnswered;
   }
 
   /** It stays on this link. */
@@ -207,6 +223,7 @@ export class DocumentCore {
     this.#isHeld = false;
     if (this.hasEnded) return;
     this.#isCrossing = true;
+    this.#giveUpAccess();
     this.#writer?.linkLost();
     this.#link = link;
     this.#landingMs = link.landingMs;
@@ -279,6 +296,7 @@ export class DocumentCore {
         this.#isMember = false;
         return this.#ended(packet.code);
       case 'access_changed':
+        this.#access.changed(packet.subject, packet.action);
         return this.#emit('access', { subject: packet.subject, action: packet.action, position: packet.position });
       case 'error':
         return this.#error(packet, now);
@@ -353,6 +371,7 @@ export class DocumentCore {
   /** The session of before is over for this document. */
   #left(now: number): void {
     this.#isMember = false;
+    this.#giveUpAccess();
     if (this.#renewal) this.#renewal.quietAt ??= now + this.#landingMs;
     this.#join(now);
   }
@@ -524,7 +543,15 @@ export class DocumentCore {
     this.#cause = code;
     this.#role = undefined;
     this.#joinDeadline = this.#answerDeadline = this.#rejoinAt = undefined;
+    this.#giveUpAccess();
     this.#abandon();
+  }
+
+  #giveUpAccess(): void {
+    // As the gateway itself says it.
+    for (const subject of this.#access.giveUp()) {
+      this.#emit('error', { code: 'unavailable', detail: `whether the access of ${subject} was changed is not known; ask again` });
+    }
   }
 
   #abandon(): void {
@@ -535,6 +562,7 @@ export class DocumentCore {
   }
 
   #error(packet: Extract<ServerPacket, { type: 'error' }>, now: number): void {
+    if (this.#phase === 'joined' || packet.code === 'unavailable') this.#access.failed(packet.code, packet.afterMs);
     this.#emit('error', { code: packet.code, detail: packet.detail });
     if (this.#phase !== 'joining') {
       const isGone = packet.code === 'not_joined' && (this.#phase === 'joined' || this.#phase === 'leaving');

@@ -15,7 +15,7 @@ import { isSamePosition, nextPosition, type Position } from './position.js';
 export const NEXT_TIMEOUT_MS = 10_000;
 /** How long it may take from the `welcome` until all documents are joined. */
 export const ARRIVAL_TIMEOUT_MS = 5_000;
-/** How long a document falls silent, at most, until what it sent is acknowledged. */
+/** How long a document falls silent, at most, until what it asked is answered. */
 export const SETTLE_MAX_MS = 1_000;
 /** Packets of one document that are kept until the client goes over. */
 const KEPT_MAX = 8_192;
@@ -100,6 +100,10 @@ export class Moving {
   readonly arrivals = new Map<string, Arrival>();
   welcome: Extract<ServerPacket, { type: 'welcome' }> | undefined;
   settleAt: number | undefined;
+  /** The token of the hello. */
+  token: string | undefined;
+  /** The next link drains as well: when to go on from there. It says so once. */
+  againAt: number | undefined;
   readonly #retries: Backoff;
   #deadline: number | undefined;
 
@@ -133,7 +137,7 @@ export class Moving {
   postpone(now: number): void {
     this.stage = 'waiting';
     this.arrivals.clear();
-    this.welcome = this.settleAt = undefined;
+    this.welcome = this.settleAt = this.againAt = undefined;
     this.#deadline = now + this.#retries.next();
   }
 }

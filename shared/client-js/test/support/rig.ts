@@ -62,6 +62,11 @@ export class Rig {
     this.slept += ms;
   }
 
+  changeAccess(action: 'revoke' | 'grant', subject: string): void {
+    this.core[action]('doc', subject);
+    this.settle();
+  }
+
   leave(document: DocumentCore): void {
     this.core.leave(document, this.now);
     this.settle();

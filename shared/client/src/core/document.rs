@@ -12,15 +12,16 @@
 use std::collections::VecDeque;
 
 use inkwire_model::{
-    ClientId, ClientRow, ClientSeq, Code, DocumentId, Nack, Position, ResetCause, Retry, Role,
-    Rule, Signal, Snapshot, Subject, rule_holds,
+    AccessAction, ClientId, ClientRow, ClientSeq, Code, DocumentId, Nack, Position, ResetCause,
+    Retry, Role, Rule, Signal, Snapshot, Subject, rule_holds,
 };
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use std::sync::Arc;
 
 use crate::core::{
     AppendError, AppendId, Backoff, Counts, Draft, Event, Fault, Jitter, LossCause, Memory, Now,
-    Output, Reader, State, Writer, WriterLimits, moving::Arrival, reader::Verdict, room::Room,
+    Output, Reader, State, Writer, WriterLimits, access::Access, moving::Arrival, reader::Verdict,
+    room::Room,
 };
 
 /// How long an answer to a join or a leave may take.
@@ -81,6 +82,7 @@ pub struct Document {
     joined_as: Option<ClientId>,
     /// Sends no entries, since it is about to go over to another session.
     is_held: bool,
+    access: Access,
     failures: Backoff,
 }
 
@@ -108,6 +110,7 @@ impl Document {
             reply_due_ms: None,
             joined_as: None,
             is_held: false,
+            access: Access::default(),
             failures: Backoff::new(100, 10_000),
         }
     }
@@ -182,6 +185,29 @@ impl Document {
         }
     }
 
+    /// Asks to end or restore a subject's access; `false` if it cannot be asked now.
+    pub(super) fn change_access(
+        &mut self,
+        subject: Subject,
+        action: AccessAction,
+        step: &mut Step<'_>,
+    ) -> bool {
+        if self.phase != Phase::Live || !self.access.ask(subject.clone(), action) {
+            return false;
+        }
+        let document = self.id.clone();
+        step.out.push_back(Output::Send(match action {
+            AccessAction::Revoke => ClientPacket::Revoke { document, subject },
+            AccessAction::Grant => ClientPacket::Grant { document, subject },
+        }));
+        true
+    }
+
+    /// Whether every request about access was answered.
+    pub(super) fn has_access_answered(&self) -> bool {
+        self.access.is_answered()
+    }
+
     /// The size of the largest entry that was sent and has no answer.
     pub(super) fn largest_in_flight(&self) -> Option<(ClientSeq, usize)> {
         self.writer.as_ref()?.largest_in_flight()
@@ -239,15 +265,18 @@ impl Document {
         if let Some(writer) = &mut self.writer {
             writer.detached(step.now);
         }
+        self.give_up_access(step);
         self.tell(Event::State(State::Detached), step);
     }
 
     /// It is about to go over to another session: no entries are sent here any more. Whether all that
-    /// were sent are acknowledged.
+    /// was asked is answered.
     pub(super) fn hold(&mut self) -> bool {
         self.is_held = true;
         let is_settled = self.writer.as_ref().is_none_or(Writer::is_answered);
-        is_settled && matches!(self.phase, Phase::Live | Phase::Ended(_))
+        is_settled
+            && self.access.is_answered()
+            && matches!(self.phase, Phase::Live | Phase::Ended(_))
     }
 
     /// It stays where it is.
@@ -292,6 +321,7 @@ impl Document {
         if self.has_ended() {
             return;
         }
+        self.give_up_access(step);
         if let Some(writer) = &mut self.writer {
             writer.detached(step.now);
             writer.lands_within(landing_ms);
@@ -368,8 +398,12 @@ impl Document {
                 self.failed(code, detail, after_ms, step);
             }
             ServerPacket::AccessChanged {
-                subject, position, ..
+                subject,
+                action,
+                position,
+                ..
             } => {
+                self.access.changed(&subject, action);
                 self.tell(Event::AccessChanged { subject, position }, step);
             }
             packet if matches!(self.phase, Phase::Joining | Phase::Live) => {
@@ -534,6 +568,7 @@ impl Document {
         if let Some(writer) = &mut self.writer {
             writer.detached(step.now);
         }
+        self.give_up_access(step);
         match self.phase {
             Phase::Leaving { pause_ms: 0 } => self.join(step),
             Phase::Leaving { pause_ms } => self.wait(pause_ms, step),
@@ -544,6 +579,9 @@ impl Document {
 
     fn failed(&mut self, code: Code, detail: String, after_ms: Option<u64>, step: &mut Step<'_>) {
         tracing::debug!(document = %self.id, code = code.as_str(), detail, "a request failed");
+        if self.phase == Phase::Live || code == Code::Unavailable {
+            self.access.failed(code, after_ms);
+        }
         match (&self.phase, code) {
             (Phase::Leaving { .. }, Code::NotJoined) => return self.left(step),
             (Phase::Live, Code::NotJoined) => return self.left(step),
@@ -578,6 +616,7 @@ impl Document {
         }
         self.phase = Phase::Ended(code);
         self.write(step, |w, _, out| w.forfeit(LossCause::Ended, out));
+        self.give_up_access(step);
         self.tell(Event::State(State::Ended(code)), step);
     }
 
@@ -670,6 +709,12 @@ impl Document {
         let mut events = Vec::new();
         act(writer, step, &mut events);
         for event in events {
+            self.tell(event, step);
+        }
+    }
+
+    fn give_up_access(&mut self, step: &mut Step<'_>) {
+        for event in self.access.give_up() {
             self.tell(event, step);
         }
     }

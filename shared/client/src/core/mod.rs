@@ -4,6 +4,7 @@
 //! document that was joined, and that one a [`Reader`] and a [`Writer`], which know nothing of
 //! each other.
 
+mod access;
 mod backoff;
 mod document;
 mod draft;

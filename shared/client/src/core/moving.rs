@@ -17,7 +17,7 @@ use crate::core::{Backoff, Now, Reader, reader::Verdict};
 
 /// How long the next session may take from its welcome until all documents are joined.
 pub(super) const ARRIVAL_TIMEOUT_MS: u64 = 5_000;
-/// How long a document falls silent, at most, until what it sent is acknowledged.
+/// How long a document falls silent, at most, until what it asked is answered.
 pub(super) const SETTLE_MAX_MS: u64 = 1_000;
 /// Packets of one document that are kept until the client goes over.
 const KEPT_MAX: usize = 8_192;
@@ -31,9 +31,15 @@ pub(super) struct Moving {
 
 #[derive(Debug)]
 pub(super) enum Stage {
-    Waiting { until_ms: u64 },
+    Waiting {
+        until_ms: u64,
+    },
     Opening,
-    Greeting { until_ms: u64 },
+    Greeting {
+        until_ms: u64,
+        /// A token that is newer than that of the hello.
+        renewed: Option<String>,
+    },
     Arriving(Box<Arriving>),
 }
 
@@ -41,8 +47,10 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) until_ms: u64,
-    /// When documents are joined that still wait for acknowledgements.
-    pub(super) settle_until_ms: u64,
+    /// When documents are joined that still wait for answers; `None` when it is over.
+    pub(super) settle_until_ms: Option<u64>,
+    /// It drains as well: when to go on from there. It says so once.
+    pub(super) move_again_ms: Option<u64>,
     pub(super) welcome: Welcome,
     /// The documents that were joined there.
     pub(super) arrivals: BTreeMap<DocumentId, Arrival>,
@@ -95,10 +103,13 @@ impl Moving {
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         match &self.stage {
-            Stage::Waiting { until_ms } | Stage::Greeting { until_ms } => Some(*until_ms),
+            Stage::Waiting { until_ms } | Stage::Greeting { until_ms, .. } => Some(*until_ms),
             // The driver has a limit of its own.
             Stage::Opening => None,
-            Stage::Arriving(arriving) => Some(arriving.until_ms.min(arriving.settle_until_ms)),
+            Stage::Arriving(arriving) => {
+                let settle_until_ms = arriving.settle_until_ms.unwrap_or(u64::MAX);
+                Some(arriving.until_ms.min(settle_until_ms))
+            }
         }
     }
 
@@ -106,7 +117,7 @@ impl Moving {
     pub(super) fn did_not_read(&mut self, ms: u64) {
         match &mut self.stage {
             Stage::Waiting { .. } | Stage::Opening => {}
-            Stage::Greeting { until_ms } => *until_ms += ms,
+            Stage::Greeting { until_ms, .. } => *until_ms += ms,
             Stage::Arriving(arriving) => arriving.until_ms += ms,
         }
     }

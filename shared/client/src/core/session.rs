@@ -207,14 +207,14 @@ impl Session {
     /// A fresh token, before the old one ends.
     pub fn renew_token(&mut self, token: String, now: Now) {
         if matches!(self.phase, Phase::Open { .. }) {
-            if let Some(Moving {
-                stage: Stage::Arriving(_),
-                ..
-            }) = &self.moving
-            {
-                let token = token.clone();
-                let auth = ClientPacket::Auth { token };
-                self.outputs.push_back(Output::SendNext(auth));
+            match self.moving.as_mut().map(|moving| &mut moving.stage) {
+                Some(Stage::Arriving(_)) => {
+                    let token = token.clone();
+                    let auth = ClientPacket::Auth { token };
+                    self.outputs.push_back(Output::SendNext(auth));
+                }
+                Some(Stage::Greeting { renewed, .. }) => *renewed = Some(token.clone()),
+                Some(Stage::Waiting { .. } | Stage::Opening) | None => {}
             }
             self.send(ClientPacket::Auth { token }, now);
         }
@@ -227,6 +227,7 @@ impl Session {
         {
             moving.stage = Stage::Greeting {
                 until_ms: now.elapsed_ms + self.options.greeting_timeout_ms,
+                renewed: None,
             };
             let hello = ClientPacket::Hello { token };
             self.outputs.push_back(Output::SendNext(hello));
@@ -252,9 +253,16 @@ impl Session {
         match (stage, packet) {
             (stage @ Stage::Greeting { .. }, packet @ ServerPacket::Welcome { .. }) => {
                 if let Some(welcome) = Welcome::of(packet) {
+                    if let Stage::Greeting { renewed, .. } = stage
+                        && let Some(token) = renewed.take()
+                    {
+                        let auth = ClientPacket::Auth { token };
+                        self.outputs.push_back(Output::SendNext(auth));
+                    }
                     *stage = Stage::Arriving(Box::new(Arriving {
                         until_ms: now.elapsed_ms + ARRIVAL_TIMEOUT_MS,
-                        settle_until_ms: now.elapsed_ms + SETTLE_MAX_MS,
+                        settle_until_ms: Some(now.elapsed_ms + SETTLE_MAX_MS),
+                        move_again_ms: None,
                         welcome,
                         arrivals: BTreeMap::new(),
                     }));
@@ -263,6 +271,12 @@ impl Session {
             }
             (_, ServerPacket::Error { document: None, .. }) => {
                 self.drop_next("the next session was refused", now);
+            }
+            // Still better than the present one, which was told before.
+            (Stage::Arriving(arriving), ServerPacket::Drain { after_ms }) => {
+                let pause_ms = self.jitter.up_to_ms(after_ms);
+                let moment_ms = now.elapsed_ms + pause_ms;
+                arriving.move_again_ms.get_or_insert(moment_ms);
             }
             (Stage::Arriving(arriving), packet) => {
                 let arrival = document_of(&packet).and_then(|id| arriving.arrivals.get_mut(id));
@@ -407,7 +421,8 @@ impl Session {
         }
     }
 
-    /// Ends or restores a subject's access; `false` while there is no session to ask in.
+    /// Ends or restores a subject's access; `false` while there is no session to ask in, or too much was
+    /// asked that has no answer. With `true` an event tells the outcome, if only that it is not known.
     pub fn change_access(
         &mut self,
         id: &DocumentId,
@@ -415,20 +430,14 @@ impl Session {
         action: inkwire_model::AccessAction,
         now: Now,
     ) -> bool {
-        let document = id.clone();
-        let is_live = self.documents.get(id).is_some_and(Document::is_live);
-        if is_live {
-            self.send(
-                match action {
-                    inkwire_model::AccessAction::Revoke => {
-                        ClientPacket::Revoke { document, subject }
-                    }
-                    inkwire_model::AccessAction::Grant => ClientPacket::Grant { document, subject },
-                },
-                now,
-            );
-        }
-        is_live
+        let mut step = Step {
+            now,
+            jitter: &mut self.jitter,
+            room: self.room,
+            out: &mut self.outputs,
+        };
+        let document = self.documents.get_mut(id);
+        document.is_some_and(|document| document.change_access(subject, action, &mut step))
     }
 
     /// When `tick` is due.
@@ -538,7 +547,7 @@ impl Session {
                 moving.stage = Stage::Opening;
                 self.outputs.push_back(Output::OpenNext);
             }
-            Stage::Greeting { until_ms } if *until_ms <= now.elapsed_ms => {
+            Stage::Greeting { until_ms, .. } if *until_ms <= now.elapsed_ms => {
                 self.drop_next("no welcome in time", now);
             }
             Stage::Arriving(arriving) if arriving.until_ms <= now.elapsed_ms => {
@@ -558,10 +567,10 @@ impl Session {
         else {
             return;
         };
-        let must_settle = now.elapsed_ms < arriving.settle_until_ms;
-        if !must_settle {
-            arriving.settle_until_ms = u64::MAX;
-        }
+        arriving
+            .settle_until_ms
+            .take_if(|until| *until <= now.elapsed_ms);
+        let must_settle = arriving.settle_until_ms.is_some();
         for (id, document) in &mut self.documents {
             if arriving.arrivals.contains_key(id) || document.has_ended() {
                 continue;
@@ -574,7 +583,9 @@ impl Session {
         }
         let stands = self.documents.iter().all(|(id, document)| {
             let arrival = arriving.arrivals.get(id);
-            document.has_ended() || arrival.is_some_and(|arrival| document.meets(arrival))
+            let is_answered = document.has_access_answered() || !must_settle;
+            document.has_ended()
+                || (is_answered && arrival.is_some_and(|arrival| document.meets(arrival)))
         });
         if stands
             && let Some(Moving {
@@ -590,8 +601,10 @@ impl Session {
         let Arriving {
             welcome,
             mut arrivals,
+            move_again_ms,
             ..
         } = arriving;
+        self.moving = move_again_ms.map(Moving::new);
         self.phase = self.open_phase(&welcome);
         self.room = self.room.of(welcome.message_bytes_max);
         self.leaving.clear();

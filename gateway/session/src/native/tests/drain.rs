@@ -116,6 +116,41 @@ fn what_was_appended_is_answered_before_the_close() {
 }
 
 #[test]
+fn what_was_asked_about_access_is_answered_before_the_close() {
+    for result in [
+        Ok("7-0123456789abcdef".parse().unwrap()),
+        Err(inkwire_hub::Unavailable),
+    ] {
+        let mut t = Transcript::writing("alice *=owner", "essay");
+        notify(&mut t);
+        told(&mut t);
+        t.say(ClientPacket::Revoke {
+            document: document("essay"),
+            subject: subject("eve"),
+        });
+        assert!(matches!(t.asked().as_slice(), [Asked::ChangeAccess(..)]));
+        t.meet_deadline();
+        assert!(t.session.is_parting());
+        t.meet_deadline();
+        assert!(!t.session.is_closing());
+        let delivery = Delivery::AccessChanged {
+            subject: &subject("eve"),
+            action: AccessAction::Revoke,
+            result,
+        };
+        t.deliver("essay", &delivery);
+        assert!(matches!(
+            t.seen().as_slice(),
+            [Seen::Packet(
+                ServerPacket::AccessChanged { .. } | ServerPacket::Error { .. }
+            )]
+        ));
+        t.meet_deadline();
+        t.assert_closed(Code::GoingAway);
+    }
+}
+
+#[test]
 fn a_log_that_does_not_answer_is_not_waited_for_without_end() {
     let mut t = Transcript::writing("alice *=writer", "essay");
     notify(&mut t);

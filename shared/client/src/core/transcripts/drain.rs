@@ -1,7 +1,7 @@
 //! Make before break (C15): the present session goes on until the next one stands, and then nothing
 //! was missed, nothing came twice, and nobody was told of a loss of connection.
 
-use inkwire_model::{ClientId, Code, Nack, ResetCause, Role, Seq};
+use inkwire_model::{AccessAction, ClientId, Code, Nack, ResetCause, Role, Seq, Subject};
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -67,11 +67,19 @@ impl Crossing {
     fn open(&mut self) {
         assert_eq!(self.opened, 1, "a connection was asked for");
         self.opened = 0;
+        self.connect_next();
+        self.welcome_next();
+    }
+
+    fn connect_next(&mut self) {
         self.stage.session.next_opened(None, self.stage.now);
         self.stage.drain();
         self.look();
         assert_eq!(self.next, [ClientPacket::Hello { token: None }]);
         self.next.clear();
+    }
+
+    fn welcome_next(&mut self) {
         self.hear_next(ServerPacket::Welcome {
             session: "s2".into(),
             replica: "r2".into(),
@@ -85,6 +93,53 @@ impl Crossing {
 
     fn hear_next(&mut self, packet: ServerPacket) {
         self.stage.session.receive_next(packet, self.stage.now);
+        self.stage.drain();
+        self.look();
+    }
+
+    fn change_access(&mut self, action: AccessAction) -> bool {
+        let (session, now) = (&mut self.stage.session, self.stage.now);
+        let has_asked = session.change_access(&document(), eve(), action, now);
+        self.stage.drain();
+        has_asked
+    }
+
+    fn access_changed(&mut self, action: AccessAction) {
+        self.stage.hear(ServerPacket::AccessChanged {
+            document: document(),
+            subject: eve(),
+            action,
+            position: self.stage.log.head(),
+        });
+        self.look();
+    }
+
+    fn error(&mut self, code: Code, after_ms: Option<u64>) {
+        self.stage.hear(ServerPacket::Error {
+            code,
+            document: Some(document()),
+            detail: "no".into(),
+            after_ms,
+            need: None,
+        });
+        self.look();
+    }
+
+    /// What the application heard of its requests about access.
+    fn outcomes(&mut self) -> Vec<&'static str> {
+        let events = std::mem::take(&mut self.stage.events);
+        let outcomes = events.iter().filter_map(|event| match event {
+            Event::AccessChanged { .. } => Some("changed"),
+            Event::Error { detail, .. } if detail.contains("is not known") => Some("unknown"),
+            Event::Error { .. } => Some("failed"),
+            _ => None,
+        });
+        outcomes.collect()
+    }
+
+    fn renew_token(&mut self) {
+        let fresh = "fresh".to_owned();
+        self.stage.session.renew_token(fresh, self.stage.now);
         self.stage.drain();
         self.look();
     }
@@ -179,6 +234,10 @@ impl Crossing {
         let document = self.stage.session.document(&document()).unwrap();
         assert_eq!(document.counts().repeats_dropped, 0);
     }
+}
+
+fn eve() -> Subject {
+    Subject::parse("eve").unwrap()
 }
 
 #[test]
@@ -481,13 +540,138 @@ fn a_renewed_token_goes_to_both() {
     let mut it = Crossing::welcomed();
     it.join();
     it.stage.clear();
-    it.stage.session.renew_token("fresh".into(), it.stage.now);
-    it.stage.drain();
-    it.look();
+    it.renew_token();
     let auth = ClientPacket::Auth {
         token: "fresh".into(),
     };
     assert_eq!([it.stage.sent, it.next].concat(), [auth.clone(), auth]);
+}
+
+#[test]
+fn a_token_renewed_after_the_hello_follows_the_welcome() {
+    let mut it = Crossing::live();
+    it.told(100);
+    it.wait_ms(100);
+    it.connect_next();
+    it.renew_token();
+    assert_eq!(it.next, [], "nothing but the hello may come before it");
+    it.welcome_next();
+    let auth = ClientPacket::Auth {
+        token: "fresh".into(),
+    };
+    assert_eq!(it.next.remove(0), auth);
+    assert_eq!(it.join(), Some(0));
+}
+
+#[test]
+fn a_drain_of_the_next_session_before_it_is_reached_is_remembered() {
+    let mut it = Crossing::welcomed();
+    it.join();
+    let drain = ServerPacket::Drain { after_ms: 500 };
+    it.hear_next(drain.clone());
+    it.hear_next(drain);
+    it.wait_ms(400);
+    assert_eq!(it.opened, 0, "one after the other");
+    it.joined_next(0);
+    assert!(std::mem::take(&mut it.has_crossed));
+    it.wait_ms(100);
+    it.open();
+    it.stage.append(1);
+    assert_eq!(it.join(), Some(0));
+    it.joined_next(0);
+    assert!(it.has_crossed);
+    assert_eq!(it.stage.take_numbers(), [1]);
+    it.assert_nothing_was_noticed();
+}
+
+#[test]
+fn a_drain_of_a_next_session_that_fails_is_forgotten() {
+    let mut it = Crossing::welcomed();
+    it.join();
+    it.hear_next(ServerPacket::Drain { after_ms: 0 });
+    it.failed();
+    while it.opened == 0 {
+        it.wait_ms(10);
+    }
+    it.open();
+    it.join();
+    it.joined_next(0);
+    it.wait_ms(5_000);
+    assert!(it.has_crossed);
+    assert_eq!(it.opened, 0);
+}
+
+#[test]
+fn a_request_about_access_is_answered_before_it_goes_over() {
+    for action in [AccessAction::Revoke, AccessAction::Grant] {
+        let mut it = Crossing::live();
+        it.told(100);
+        assert!(it.change_access(action));
+        it.wait_ms(100);
+        it.open();
+        assert_eq!(it.join(), None, "its answer comes here alone");
+        it.access_changed(action);
+        assert_eq!(it.join(), Some(0));
+        it.joined_next(0);
+        assert!(it.has_crossed);
+        assert_eq!(it.outcomes(), ["changed"]);
+    }
+}
+
+#[test]
+fn a_request_about_access_in_the_last_moment_is_waited_for() {
+    let mut it = Crossing::welcomed();
+    assert_eq!(it.join(), Some(0));
+    assert!(it.change_access(AccessAction::Revoke));
+    it.joined_next(0);
+    assert!(!it.has_crossed);
+    it.access_changed(AccessAction::Revoke);
+    assert!(it.has_crossed);
+    assert_eq!(it.outcomes(), ["changed"]);
+}
+
+#[test]
+fn the_outcome_of_a_request_about_access_is_told_if_only_as_not_known() {
+    // Not answered in time.
+    let mut it = Crossing::welcomed();
+    it.join();
+    assert!(it.change_access(AccessAction::Revoke));
+    assert!(it.change_access(AccessAction::Grant));
+    it.joined_next(0);
+    it.wait_ms(1_000);
+    assert!(it.has_crossed);
+    assert_eq!(it.outcomes(), ["unknown", "unknown"]);
+    it.stage.disconnect();
+    assert_eq!(it.outcomes(), [""; 0], "once");
+    // The session was lost.
+    let mut it = Crossing::live();
+    assert!(it.change_access(AccessAction::Revoke));
+    it.stage.disconnect();
+    assert_eq!(it.outcomes(), ["unknown"]);
+    assert!(!it.change_access(AccessAction::Revoke), "nobody is asked");
+    // The membership ended.
+    let mut it = Crossing::live();
+    assert!(it.change_access(AccessAction::Revoke));
+    it.stage.left();
+    assert_eq!(it.outcomes(), ["unknown"]);
+}
+
+#[test]
+fn an_error_is_an_answer_about_access_unless_it_speaks_of_something_else() {
+    for (code, after_ms, is_answer) in [
+        (Code::Unavailable, None, true),
+        (Code::Forbidden, None, true),
+        (Code::Throttled, Some(50), true),
+        (Code::Unavailable, Some(50), false),
+        (Code::TooLarge, None, false),
+    ] {
+        let mut it = Crossing::welcomed();
+        it.join();
+        assert!(it.change_access(AccessAction::Revoke));
+        it.joined_next(0);
+        it.error(code, after_ms);
+        assert_eq!(it.has_crossed, is_answer, "{code:?}");
+    }
 }
 
 #[test]

@@ -36,12 +36,7 @@ impl Nginx {
             )?;
             let servers: String = replicas
                 .iter()
-                .map(|replica| {
-                    format!(
-                        "server {} max_fails=1 fail_timeout=2s;\n",
-                        replica.address()
-                    )
-                })
+                .map(|replica| format!("server {} max_fails=0;\n", replica.address()))
                 .collect();
             write(&directory.join("replicas.conf"), &servers)?;
             let directory = directory.display().to_string();

@@ -19,6 +19,8 @@ pub(crate) enum Paths {
     Direct,
     /// Everybody by way of HAProxy, which spreads them.
     Balanced,
+    /// Everybody by way of nginx.
+    Nginx,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,10 @@ impl Cast {
                 ConnectOptions::new(scene.replicas[replica].url()).or(scene.haproxy.url())
             }
             Paths::Balanced => ConnectOptions::new(scene.haproxy.url()),
+            Paths::Nginx => {
+                let nginx = scene.nginx.as_ref().expect("a scene with nginx");
+                ConnectOptions::new(nginx.url())
+            }
         };
         let silence_ms = u64::try_from(self.silence.as_millis()).unwrap();
         options.session.dead_after_ms = silence_ms;

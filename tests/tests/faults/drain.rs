@@ -129,8 +129,20 @@ fn assert_always_open(seen: &Mutex<Vec<Link>>) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_restarted_one_after_the_other() {
-    let mut scene = scene(&SETTINGS);
-    let mut play = Play::start(&scene, Cast::by(Paths::Balanced)).await;
+    let fault = "replicas restarted one after the other (SIGTERM), all behind HAProxy";
+    nobody_notices_a_restart(scene(&SETTINGS), Paths::Balanced, fault).await;
+}
+
+/// nginx asks no `/readyz`: it learns of a drain from the answer to a client that moves, and asks
+/// another replica for that client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_restarted_behind_nginx() {
+    let fault = "replicas restarted one after the other (SIGTERM), all behind nginx";
+    nobody_notices_a_restart(scene(&SETTINGS).and_nginx(), Paths::Nginx, fault).await;
+}
+
+async fn nobody_notices_a_restart(mut scene: Scene, paths: Paths, fault: &str) {
+    let mut play = Play::start(&scene, Cast::by(paths)).await;
     play.reach(0.1).await;
     let watched: Vec<_> = play.connections().map(watch).collect();
     play.fault_begins();
@@ -142,7 +154,6 @@ async fn all_restarted_one_after_the_other() {
         .map(|(seen, _)| assert_always_open(seen))
         .sum();
     assert!(moves > 0 && told > 0, "{moves} moves, {told} told");
-    let fault = "replicas restarted one after the other (SIGTERM), all behind HAProxy";
     let outcome = play.finish(&scene, fault).await;
     assert_eq!(outcome.row.resets, 0);
     for (_, task) in watched {

@@ -1,9 +1,9 @@
-//! The processes of one fault: Redis, three replicas, HAProxy. One scene at a time, since what is
+//! The processes of one fault: Redis, three replicas, HAProxy, maybe nginx. One scene at a time, since what is
 //! measured is time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inkwire_test_support::{Gateway, Haproxy, Redis};
+use inkwire_test_support::{Gateway, Haproxy, Nginx, Redis};
 
 pub(crate) const REPLICAS: usize = 3;
 
@@ -18,6 +18,7 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 pub(crate) struct Scene {
     // Dropped in this order: whoever needs another goes first.
     pub(crate) haproxy: Haproxy,
+    pub(crate) nginx: Option<Nginx>,
     pub(crate) replicas: Vec<Gateway>,
     pub(crate) redis: Redis,
     _turn: MutexGuard<'static, ()>,
@@ -42,6 +43,12 @@ impl Scene {
         Self::behind(redis, &url, &[], Haproxy::start_reloadable)
     }
 
+    /// The same replicas behind nginx, too.
+    pub(crate) fn and_nginx(mut self) -> Self {
+        self.nginx = Some(Nginx::start(&self.replicas).unwrap());
+        self
+    }
+
     fn behind(
         redis: Redis,
         url: &str,
@@ -64,6 +71,7 @@ impl Scene {
         let replicas: Vec<_> = (0..REPLICAS).map(start).collect();
         Self {
             haproxy: haproxy(&replicas).unwrap(),
+            nginx: None,
             replicas,
             redis,
             _turn: turn,

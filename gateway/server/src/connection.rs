@@ -2,15 +2,17 @@
 //! slowly, is cut off.
 
 use std::{
+    future::poll_fn,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::{body::Incoming, service::Service, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -47,6 +49,16 @@ pub struct HttpLimits {
     pub streams_max: u32,
 }
 
+/// When connections end.
+#[derive(Clone)]
+pub struct Ends {
+    /// This replica takes no newcomers: an HTTP/2 connection is used for no further streams, and ends
+    /// with the last of those that it has.
+    pub leaving: CancellationToken,
+    /// What is not in use ends now.
+    pub stopping: CancellationToken,
+}
+
 /// The socket type that an upgrade gives back.
 pub type HttpIo = TokioIo<TcpStream>;
 
@@ -57,15 +69,17 @@ pub(crate) async fn serve(
     limits: HttpLimits,
     counters: Arc<Counters>,
     tasks: TaskTracker,
-    stop: CancellationToken,
+    ends: Ends,
 ) {
     let has_asked = Arc::new(AtomicBool::new(false));
+    let is_http2 = Arc::new(AtomicBool::new(false));
     let in_use = slot.in_use.clone();
     let routes = TowerToHyperService::new(router);
     let service = service_fn({
-        let has_asked = has_asked.clone();
+        let (has_asked, is_http2) = (has_asked.clone(), is_http2.clone());
         move |mut request: Request<Incoming>| {
             has_asked.store(true, Ordering::Relaxed);
+            is_http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             name_host(&mut request);
             request.extensions_mut().insert(slot.clone());
             let token = slot.in_use.token();
@@ -84,9 +98,23 @@ pub(crate) async fn serve(
     quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
     quiet.reset();
     let mut has_ever_asked = false;
+    // HTTP/1 says `Connection: close` with its answer. A client of HTTP/2 opens its next stream here
+    // until it is told to go elsewhere, and would be turned away each time.
+    let mut leaving = pin!(ends.leaving.cancelled());
+    let mut has_left = false;
     let ended = loop {
         tokio::select! {
+            // A request is seen first, and with it the version.
+            biased;
             ended = &mut serving => break Some(ended),
+            () = poll_fn(|context| match is_http2.load(Ordering::Relaxed) {
+                true => leaving.as_mut().poll(context),
+                false => Poll::Pending,
+            }), if !has_left => {
+                has_left = true;
+                // A GOAWAY; the streams that there are go on.
+                serving.as_mut().graceful_shutdown();
+            }
             _ = quiet.tick() => {
                 let has_asked = has_asked.swap(false, Ordering::Relaxed);
                 has_ever_asked |= has_asked;
@@ -98,7 +126,7 @@ pub(crate) async fn serve(
                     serving.as_mut().graceful_shutdown();
                 }
             }
-            () = stop.cancelled() => {
+            () = ends.stopping.cancelled() => {
                 serving.as_mut().graceful_shutdown();
                 in_use.close();
                 // An HTTP/2 connection is needed until its sessions have said goodbye.
@@ -122,7 +150,7 @@ pub(crate) async fn serve(
             debug!(%error, "an HTTP connection failed");
         }
         None => {
-            if !stop.is_cancelled() {
+            if !ends.stopping.is_cancelled() {
                 counters.breach(Limit::HeaderTime);
             }
             debug!("an HTTP connection was cut: it took too long");

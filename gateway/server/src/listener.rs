@@ -10,11 +10,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
-    connection::{self, HttpLimits},
+    connection::{self, Ends, HttpLimits},
     counters::{Counters, Limit},
     peer::{AddressKey, Proxies, proxy_header},
     problem::{self, RETRY_AFTER_S},
@@ -44,8 +44,8 @@ pub struct Acceptor {
     pub addresses: Addresses,
     pub counters: Arc<Counters>,
     pub tasks: TaskTracker,
-    /// Ends the loop; connections that are not upgraded finish their request.
-    pub stop: CancellationToken,
+    /// `stopping` ends the loop; connections that are not upgraded finish their request.
+    pub ends: Ends,
 }
 
 /// How many connections each address has.
@@ -61,7 +61,7 @@ impl Acceptor {
     pub async fn run(self, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.ends.stopping.cancelled() => return,
                 accepted = self.accept(&listener) => accepted,
             };
             match accepted {
@@ -114,7 +114,7 @@ impl Acceptor {
             proxy_header::read(&mut stream),
         );
         let read = tokio::select! {
-            () = self.stop.cancelled() => return,
+            () = self.ends.stopping.cancelled() => return,
             read = reading => read,
         };
         let client = match read {
@@ -179,7 +179,7 @@ impl Acceptor {
             self.limits,
             self.counters.clone(),
             self.tasks.clone(),
-            self.stop.clone(),
+            self.ends.clone(),
         )
     }
 }

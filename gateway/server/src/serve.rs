@@ -23,7 +23,7 @@ use crate::{
     admission::{Admission, AnonymousPolicy},
     bus::{BusFault, ReplicaBus},
     config::Config,
-    connection::HttpLimits,
+    connection::{Ends, HttpLimits},
     counters::Counters,
     drain::{Drain, DrainConfig, Pace, Step},
     health::Health,
@@ -261,7 +261,10 @@ impl Running {
             },
             counters: self.counters.clone(),
             tasks: self.http.clone(),
-            stop: self.stop.settling.clone(),
+            ends: Ends {
+                leaving: self.stop.leaving.clone(),
+                stopping: self.stop.settling.clone(),
+            },
         };
         for listener in listeners {
             log_address(&listener, "listening");
@@ -290,7 +293,11 @@ impl Running {
             // Not the public's: what happens here is no breach by a stranger.
             counters: Arc::default(),
             tasks: self.admin_tasks.clone(),
-            stop: self.admin_stop.clone(),
+            // It answers until everything else has ended.
+            ends: Ends {
+                leaving: self.admin_stop.clone(),
+                stopping: self.admin_stop.clone(),
+            },
         };
         self.admin_tasks.spawn(acceptor.run(listener));
     }
@@ -374,14 +381,14 @@ impl Running {
         );
         let (began, sessions) = self.drain_began.get().copied().unwrap_or(at_once);
         self.health.stop();
-        self.stop.settling.cancel();
+        self.stop.begin_settling();
         if timeout_at(end, self.settled()).await.is_err() {
             warn!(
                 calls = self.in_flight.count(),
                 "appends are still on their way"
             );
         }
-        self.stop.closing.cancel();
+        self.stop.begin_closing();
         self.sessions.close();
         self.http.close();
         let ended = async {

@@ -16,6 +16,8 @@ use crate::drain::{Ask, Pace};
 /// How far the stop is, for everything that serves connections.
 #[derive(Clone, Default)]
 pub struct Stop {
+    /// No newcomers from now on, neither connections' nor streams'. Cancelled before all others.
+    pub leaving: CancellationToken,
     moving: CancellationToken,
     pace: Arc<OnceLock<Pace>>,
     /// What becomes of sessions that are told to move.
@@ -31,12 +33,25 @@ impl Stop {
     pub fn begin_moving(&self, pace: Pace) {
         // There is one drain in a life.
         let _the_first_counts = self.pace.set(pace);
+        self.leaving.cancel();
         self.moving.cancel();
+    }
+
+    /// Takes nothing new in.
+    pub fn begin_settling(&self) {
+        self.leaving.cancel();
+        self.settling.cancel();
+    }
+
+    /// Sessions say goodbye now.
+    pub fn begin_closing(&self) {
+        self.leaving.cancel();
+        self.closing.cancel();
     }
 
     /// Whether newcomers are turned away.
     pub fn is_refusing(&self) -> bool {
-        self.moving.is_cancelled() || self.settling.is_cancelled()
+        self.leaving.is_cancelled()
     }
 
     /// One session's notice; resolves once there is a drain.

@@ -314,6 +314,59 @@ async fn a_connection_without_streams_ends_and_one_with_a_session_does_not() {
 }
 
 #[tokio::test]
+async fn a_drain_sends_newcomers_elsewhere_and_leaves_streams_alone() {
+    let gateway = Gateway::options()
+        .args(["--drain-window-ms", "60000", "--drain-after-ms", "10000"])
+        .start()
+        .unwrap();
+    let connection = Connection::open(&gateway).await;
+    let mut stays = joined(&connection, &join_as_writer("moving")).await;
+    let unused = Connection::open(&gateway).await;
+    let stopping = tokio::task::spawn_blocking(move || {
+        let mut gateway = gateway;
+        gateway.stop().unwrap()
+    });
+    until(&mut stays.reading, "drain").await;
+    // It may be on its way yet. Until then an answer says that this is the wrong replica.
+    let told = async {
+        loop {
+            match connection.ask(Ask::good(Encoding::Json)).await {
+                Ok(reply) => assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE),
+                Err(error) => return error,
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let told = timeout(DEADLINE, told).await.expect("a GOAWAY in time");
+    assert!(told.is_go_away() && told.is_remote(), "{told:?}");
+    assert_eq!(told.reason(), Some(Reason::NO_ERROR));
+    // What is there goes on.
+    say(&mut stays.writing, &append("moving", 1, "still here")).await;
+    until(&mut stays.reading, "ack").await;
+    // A connection that nobody has used is used once.
+    let refused = unused.ask(Ask::good(Encoding::Json)).await.unwrap();
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(refused);
+    unused.ended_by_itself().await;
+    stays
+        .writing
+        .write_all(&close(1000, b"").bytes())
+        .await
+        .unwrap();
+    loop {
+        match hear(&mut stays.reading).await.as_str() {
+            "entry" => {}
+            other => break assert_eq!(other, "CLOSE 1000"),
+        }
+    }
+    stays.writing.shutdown().await.unwrap();
+    let exit = stopping.await.unwrap();
+    assert_eq!(exit.code(), Some(0), "{}", exit.log);
+    assert!(!exit.log.contains("did not end in time"), "{}", exit.log);
+    let _goodbye = connection.ended().await;
+}
+
+#[tokio::test]
 async fn a_stop_says_goodbye_on_every_stream() {
     let gateway = replica();
     let connection = Connection::open(&gateway).await;

@@ -204,7 +204,7 @@ async fn while_the_hub_is_full_what_waits_goes_out_and_a_stop_says_goodbye() {
     for _ in 0..PINGS {
         assert!(matches!(served.hear().await, Frame::Pong(_)));
     }
-    served.stop.closing.cancel();
+    served.stop.begin_closing();
     assert_eq!(served.expect("error").await["code"], "going_away");
     served.expect_close(1012).await;
     drop(release);

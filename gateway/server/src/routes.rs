@@ -136,6 +136,10 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
         Ok(presented) => presented,
         Err(problem) => return refuse(problem),
     };
+    // While the ticket was redeemed a drain may have begun, and it awaits no newcomers.
+    if let Err(problem) = gateway.takes_newcomers() {
+        return refuse(problem);
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     let stream = StreamReset::current();
     let on_this_connection = slot.in_use.token();
@@ -180,6 +184,14 @@ impl Gateway {
         Ok((permit, place))
     }
 
+    fn takes_newcomers(&self) -> Result<(), Problem> {
+        if !self.websocket.stop.is_refusing() {
+            return Ok(());
+        }
+        let detail = "This replica drains and takes no new sessions; connect to another one.";
+        Err(Problem::of(Code::GoingAway, detail).with(header::RETRY_AFTER, RETRY_AFTER_S))
+    }
+
     /// The answer of a refused request, counted.
     pub fn refuse(&self, problem: Problem) -> Response {
         if let Some(code) = Code::parse(problem.code()) {
@@ -199,10 +211,7 @@ fn agree(
     let headers = request.headers();
     let (sub_protocol, mut answer) = shake_hands(request)?;
     gateway.admission.check_origin(headers)?;
-    if gateway.websocket.stop.is_refusing() {
-        let detail = "This replica drains and takes no new sessions; connect to another one.";
-        return Err(Problem::of(Code::GoingAway, detail).with(header::RETRY_AFTER, RETRY_AFTER_S));
-    }
+    gateway.takes_newcomers()?;
     let agreed = Agreed {
         context: gateway.admission.context(peer, headers).clone(),
         encoding: sub_protocol

@@ -392,8 +392,9 @@ impl Running {
         self.sessions.close();
         self.http.close();
         let ended = async {
-            self.sessions.wait().await;
+            // A handshake may still become a session; behind the last of them none does.
             self.http.wait().await;
+            self.sessions.wait().await;
         };
         if timeout_at(end, ended).await.is_err() {
             warn!(

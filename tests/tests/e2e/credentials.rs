@@ -70,6 +70,46 @@ async fn refusal(url: &str) -> u16 {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_that_begins_while_a_ticket_is_redeemed_turns_its_bearer_away() {
+    let redis = Redis::start().unwrap();
+    let mut gateway = guarded(&redis);
+    let bearer = format!("Bearer {}", token(&raw::document("late"), "10m"));
+    let headers = [("authorization", bearer.as_str())];
+    let url = || {
+        let answer = http_post(&gateway.address(), "/v1/tickets", &headers).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        format!(
+            "{}?ticket={}",
+            gateway.url(),
+            body["ticket"].as_str().unwrap()
+        )
+    };
+    let mut stays = Raw::dial(&url(), Encoding::Json, &[]).await.unwrap();
+    stays.hello(None).await;
+    stays.expect("welcome").await;
+    let late = url();
+    redis
+        .command(&["CLIENT", "PAUSE", "60000", "WRITE"])
+        .unwrap();
+    let handshake = tokio::spawn(async move { refusal(&late).await });
+    // `b`: waits for the pause to end.
+    let is_redeeming = || {
+        let clients = redis.command(&["CLIENT", "LIST"]).unwrap();
+        let mut clients = clients.lines();
+        clients.any(|client| client.contains("cmd=fcall ") && client.contains(" flags=b "))
+    };
+    tokio::task::block_in_place(|| wait_until("the ticket is at Redis", DEADLINE, is_redeeming))
+        .unwrap();
+    let stopping = tokio::task::spawn_blocking(move || gateway.stop().unwrap());
+    stays.until("drain").await;
+    redis.command(&["CLIENT", "UNPAUSE"]).unwrap();
+    assert_eq!(handshake.await.unwrap(), 503);
+    drop(stays);
+    let exit = stopping.await.unwrap();
+    assert_eq!(exit.code(), Some(0), "{}", exit.log);
+}
+
 #[tokio::test]
 async fn a_ticket_of_one_replica_opens_a_session_on_another() {
     let mut redis = Redis::start().unwrap();

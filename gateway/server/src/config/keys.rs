@@ -176,7 +176,7 @@ keys! {
     CLOSE_TIMEOUT_MS "close_timeout_ms" number(10, DAY_MS), "2000",
         "How long the replica waits for the other side's close.";
     STOP_TIMEOUT_MS "stop_timeout_ms" number(0, DAY_MS), "90000",
-        "How long a stop may take, the drain included; then what is left is cut. At least `drain_delay_ms` and `drain_window_ms` together.";
+        "How long a stop may take, the drain included; then what is left is cut. At least `drain_delay_ms` and `drain_window_ms` together and 10000 more, for the goodbyes of the last sessions.";
     DRAIN_DELAY_MS "drain_delay_ms" number(0, DAY_MS), "0",
         "How long a replica that was told to stop still takes new sessions, while `/readyz` already fails: as long as load balancers need to see that. 0 where something else waits for them, such as a `preStop` of Kubernetes.";
     DRAIN_WINDOW_MS "drain_window_ms" number(0, DAY_MS), "60000",

@@ -23,7 +23,7 @@ pub use layers::Given;
 
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
-    drain::DrainConfig,
+    drain::{self, DrainConfig},
     memory::MemoryLimits,
     origin::OriginPolicy,
     peer::Proxies,
@@ -363,10 +363,15 @@ fn drain(layers: &mut Layers) -> DrainConfig {
         sessions_per_second: layers.number(&keys::DRAIN_SESSIONS_PER_SECOND),
         stop_timeout: duration(layers, &keys::STOP_TIMEOUT_MS),
     };
-    if !window.is_zero() && config.stop_timeout < config.delay + window {
-        let problem =
-            "is less than drain_delay_ms and drain_window_ms together: sessions would be cut";
-        layers.fault(&keys::STOP_TIMEOUT_MS, problem.to_owned());
+    let least = config.delay + window + drain::ENDING;
+    if !window.is_zero() && config.stop_timeout < least {
+        let problem = format!(
+            "is less than {} ms, which are drain_delay_ms, drain_window_ms and {} ms for the last \
+             goodbyes: sessions would be cut",
+            least.as_millis(),
+            drain::ENDING.as_millis()
+        );
+        layers.fault(&keys::STOP_TIMEOUT_MS, problem);
     }
     config
 }

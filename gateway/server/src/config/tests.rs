@@ -332,9 +332,14 @@ fn a_drain_needs_somewhere_to_go_and_time() {
     let asked_for = alone().flag(&keys::DRAIN_WINDOW_MS, "2000");
     assert_eq!(window(asked_for), Duration::from_secs(2));
 
-    let faults = shared().flag(&keys::STOP_TIMEOUT_MS, "59999").faults();
+    let stopping_in = |stop_timeout_ms| {
+        let sources = shared().flag(&keys::STOP_TIMEOUT_MS, stop_timeout_ms);
+        sources.flag(&keys::DRAIN_DELAY_MS, "1000")
+    };
+    let faults = stopping_in("70999").faults();
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].contains("drain_window_ms"), "{faults:?}");
+    assert_eq!(window(stopping_in("71000")), Duration::from_secs(60));
     let without = shared()
         .flag(&keys::STOP_TIMEOUT_MS, "0")
         .flag(&keys::DRAIN_WINDOW_MS, "0");

@@ -15,7 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inkwire_session::PARTING_MAX;
 pub use pace::Pace;
+
+/// What a drain may take behind its window: those that were told last part, and the rest is closed.
+pub const ENDING: Duration = PARTING_MAX.saturating_add(Duration::from_secs(5));
 
 /// How a replica takes its leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -163,7 +163,7 @@ fn many_sessions_are_told_faster_so_that_all_have_their_time() {
     assert!(notices.iter().all(|notice| notice.cut_at <= end));
     let last = notices.iter().map(|n| n.tell_at).max().unwrap();
     assert!(last > begin + Duration::from_secs(49), "{:?}", last - begin);
-    assert!(pace.over_at() <= end + inkwire_session::PARTING_MAX);
+    assert!(pace.over_at() <= end + PARTING_MAX);
 }
 
 #[test]

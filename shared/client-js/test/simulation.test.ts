@@ -56,6 +56,8 @@ class World {
   now = 0;
   isFaulty = true;
   saved: Log | undefined;
+  /** Sessions that were told to move: none of them may be the last one. */
+  readonly told = new Set<Session>();
   clients = 0;
   counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, drainsNext: 0, crossings: 0 };
 
@@ -94,14 +96,14 @@ class World {
           return Payload.json(`${String(own.payload.asJson())}'`);
         },
       },
-      (event, value) => this.told(page, event, value),
+      (event, value) => this.hear(page, event, value),
       0,
     );
     core.connect(0);
     return page;
   }
 
-  told<K extends keyof DocumentEvents>(page: Page, name: K, value: DocumentEvents[K]): void {
+  hear<K extends keyof DocumentEvents>(page: Page, name: K, value: DocumentEvents[K]): void {
     if (name === 'entry') {
       const entry = value as DocumentEvents['entry'];
       page.view.push({ position: formatPosition(entry.position), value: String(entry.payload.asJson()) });
@@ -176,8 +178,7 @@ class World {
       if (frame !== undefined) page.next.receive(frame);
     } else if (page.next && k < 0.44 && this.isFaulty) {
       // It drains too, before anybody has come to it.
-      this.counts.drainsNext += 1;
-      page.next.say({ type: 'drain', after_ms: 40 });
+      if (this.drain(page.next)) this.counts.drainsNext += 1;
     } else if (page.next && (k < 0.95 || !this.isFaulty)) {
       const text = page.next.out.shift();
       if (text !== undefined) page.core.nextReceived(text, this.now);
@@ -227,13 +228,19 @@ class World {
     this.effects(page);
   }
 
+  /** Tells it to move, once it was welcomed, and once. */
+  drain(session: Session): boolean {
+    if (session.subject === '' || this.told.has(session)) return false;
+    this.told.add(session);
+    session.say({ type: 'drain', after_ms: 40 });
+    return true;
+  }
+
   fault(page: Page): void {
     const f = this.random();
     if (f < 0.25) {
       // A drain, of a session that stays a while.
-      if (!page.session) return;
-      this.counts.drains += 1;
-      page.session.say({ type: 'drain', after_ms: 40 });
+      if (page.session && this.drain(page.session)) this.counts.drains += 1;
     } else if (f < 0.4) {
       this.counts.cuts += 1;
       this.drop(page);
@@ -263,7 +270,7 @@ class World {
     return this.zombies.length === 0 && this.pages.every((page) => {
       const state = page.document.state;
       return state.phase === 'joined' && state.unacknowledged === 0 && !state.isRenewing
-        && page.uplink.length === 0 && page.session?.out.length === 0;
+        && page.uplink.length === 0 && page.session?.out.length === 0 && !this.told.has(page.session);
     });
   }
 

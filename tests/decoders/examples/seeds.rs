@@ -213,7 +213,10 @@ fn door(corpus: &Corpus) -> io::Result<()> {
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x0a\0\0\x01\x13\x88\0\x50GET";
     corpus.put("proxy_header", "v2", v2)?;
     let hops = "192.0.2.7, 10.1.2.3\nfor=\"[2001:db8::1]:4711\";proto=https, for=10.0.0.2";
-    corpus.put("forwarded", "both", hops.as_bytes())
+    corpus.put("forwarded", "both", hops.as_bytes())?;
+    // What once hid the word of the proxy behind it.
+    corpus.put("forwarded", "no_text", b"\xff")?;
+    corpus.put("forwarded", "open_quote", b"for=203.0.113.9;x=\"")
 }
 
 /// What stands in Redis for the entries and signals of the page.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use inkwire_model::UnixMillis;
 use inkwire_server::{
     peer::{ForwardedHeader, Proxies, proxy_header},
@@ -74,14 +74,19 @@ pub fn check_proxy_header(bytes: &[u8]) {
     }
 }
 
-/// Lines of a forwarding header, from a proxy that is believed: a trusted hop is nobody's client.
+/// Lines of a forwarding header, from a proxy that is believed, and behind them its own word: whatever
+/// a client wrote before that, it counts as itself or as the proxy, and never as nobody.
 pub fn check_forwarded(bytes: &[u8]) {
     let trusted = ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().expect("a CIDR"));
     let proxy = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
     let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    for (header, name) in [
-        (ForwardedHeader::XForwardedFor, "x-forwarded-for"),
-        (ForwardedHeader::Forwarded, "forwarded"),
+    for (header, name, word) in [
+        (
+            ForwardedHeader::XForwardedFor,
+            "x-forwarded-for",
+            "192.0.2.1",
+        ),
+        (ForwardedHeader::Forwarded, "forwarded", "for=192.0.2.1"),
     ] {
         let proxies = Proxies {
             trusted: trusted.to_vec(),
@@ -89,13 +94,27 @@ pub fn check_forwarded(bytes: &[u8]) {
             proxy_protocol_from: Vec::new(),
         };
         let mut headers = HeaderMap::new();
-        for line in bytes.split(|byte| *byte == b'\n').take(8) {
+        let lines = bytes.split(|byte| *byte == b'\n').take(8);
+        let mut last: &[u8] = b"";
+        for line in lines {
             if let Ok(value) = HeaderValue::from_bytes(line) {
                 headers.append(name, value);
+                last = line;
             }
         }
-        let client = proxies.client_of(proxy, &headers);
-        assert!(client.is_none_or(|client| !proxies.is_trusted(client)));
+        // Whatever it is: proxies without end are as good as any.
+        let _client = proxies.client_of(proxy, &headers);
+        // A proxy that adds a line of its own.
+        let mut with_line = headers.clone();
+        with_line.append(name, HeaderValue::from_static(word));
+        assert_eq!(proxies.client_of(proxy, &with_line), Some(stranger));
+        // One that adds to the line that came.
+        let line = [last, b", ", word.as_bytes()].concat();
+        let value = HeaderValue::from_bytes(&line).expect("it was one without the word");
+        let with_word = HeaderMap::from_iter([(HeaderName::from_static(name), value)]);
+        let client = proxies.client_of(proxy, &with_word);
+        let is_hidden = header == ForwardedHeader::Forwarded && client == Some(proxy);
+        assert!(is_hidden || client == Some(stranger), "{client:?}");
         // Who is no proxy speaks for nobody.
         assert_eq!(proxies.client_of(stranger, &headers), Some(stranger));
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inkwire_bus::{Append, AppendOutcome, Ticket, Unavailable};
+use inkwire_bus::{Append, AppendOutcome, Refusal, Ticket, Unavailable};
 use inkwire_model::{DocumentId, Entry, NewEntry, UnixMillis};
 
 use crate::{
@@ -30,12 +30,17 @@ pub struct Observed {
     sampler: Sampler,
     /// Calls with traced entries that have no answer yet.
     calls: HashSet<Ticket>,
+    /// How the call failed that is being answered, if nobody was told of it as traced.
+    failure: Option<Failure>,
     /// Documents whose log is being read because their order is in doubt.
     resyncs: HashMap<DocumentId, (ResyncReason, Instant)>,
     delivered: Vec<(UnixMillis, u32)>,
     own: Vec<Instant>,
     traced: Vec<Traced>,
 }
+
+/// None: the log could not be reached.
+struct Failure(Option<Refusal>);
 
 struct Traced {
     document: DocumentId,
@@ -51,6 +56,7 @@ impl Observed {
             watch,
             tally,
             calls: HashSet::new(),
+            failure: None,
             resyncs: HashMap::new(),
             delivered: Vec::new(),
             own: Vec::new(),
@@ -77,20 +83,30 @@ impl Observed {
         }
     }
 
+    /// A call was answered, and what that leads to is noted next.
     pub(crate) fn appended(
         &mut self,
         call: Ticket,
         result: &Result<Vec<AppendOutcome>, Unavailable>,
     ) {
+        self.failure = None;
         if !self.calls.is_empty() && self.calls.remove(&call) {
             self.watch.published(call, result);
+        } else {
+            self.failure = failure_of(result);
         }
     }
 
     pub fn note(&mut self, document: &DocumentId, note: Note<'_>) {
         match note {
             Note::Answered(outcome) => add_at(&self.tally.outcomes, outcome as usize),
-            Note::CallAnswered { took } => self.tally.append_duration.record(took),
+            Note::CallAnswered { took } => {
+                self.tally.append_duration.record(took);
+                if let Some(Failure(refusal)) = self.failure.take() {
+                    let event = RareEvent::CallFailed { refusal, took };
+                    self.watch.happened(document, &event);
+                }
+            }
             Note::Delivered {
                 entry,
                 members,
@@ -102,7 +118,11 @@ impl Observed {
                 self.resyncs
                     .insert(document.clone(), (reason, Instant::now()));
             }
-            Note::ResyncEnded { entries, broken } => {
+            Note::ResyncEnded {
+                entries,
+                broken,
+                members,
+            } => {
                 if broken == Some(inkwire_model::ResetCause::Diverged) {
                     self.tally.forks.add(1);
                 }
@@ -112,6 +132,7 @@ impl Observed {
                         took: began.elapsed(),
                         entries,
                         broken,
+                        members,
                     };
                     self.watch.happened(document, &event);
                 }
@@ -213,6 +234,16 @@ impl Observed {
         for since in self.own.drain(..) {
             self.tally.same_node_latency.record(since.elapsed());
         }
+    }
+}
+
+fn failure_of(result: &Result<Vec<AppendOutcome>, Unavailable>) -> Option<Failure> {
+    match result {
+        Err(Unavailable) => Some(Failure(None)),
+        Ok(outcomes) => outcomes.iter().find_map(|outcome| match outcome {
+            AppendOutcome::Refused(refusal) => Some(Failure(Some(refusal.clone()))),
+            AppendOutcome::Appended(_) | AppendOutcome::Duplicate(_) => None,
+        }),
     }
 }
 

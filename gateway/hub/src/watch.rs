@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use inkwire_bus::{AppendOutcome, Ticket, Unavailable};
+use inkwire_bus::{AppendOutcome, Refusal, Ticket, Unavailable};
 use inkwire_model::{DocumentId, Entry, NewEntry, ResetCause};
 
 use crate::document::ResyncReason;
@@ -46,7 +46,7 @@ pub struct Delivered {
 }
 
 /// What is worth a span however few messages are traced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RareEvent {
     /// A member has caught up with the live order.
     Joined(Joined),
@@ -58,6 +58,14 @@ pub enum RareEvent {
         entries: u64,
         /// The log has another history, or begins later: all members started over.
         broken: Option<ResetCause>,
+        /// How many there were.
+        members: usize,
+    },
+    /// A call of the log failed, in whole or in part, and nothing in it was traced.
+    CallFailed {
+        /// How the first entry was refused that was; none if the log could not be reached.
+        refusal: Option<Refusal>,
+        took: Duration,
     },
 }
 

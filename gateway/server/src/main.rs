@@ -47,7 +47,8 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
     match action {
         Action::Serve => {
             let config = load(flags, config_file)?;
-            config.log.install().context("cannot start logging")?;
+            // Dropped last: then what was logged has been written, if anybody reads it.
+            let _log = config.log.install().context("cannot start logging")?;
             runtime()?.block_on(serve(config))?;
         }
         Action::Check => {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use inkwire_bus::{Listener, MemoryBus};
-use inkwire_hub::{Hub, Unwatched, Watch};
+use inkwire_hub::Hub;
 use inkwire_session::DrainCounts;
 use tokio::{
     net::TcpListener,
@@ -127,10 +127,6 @@ impl Running {
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
         let mut bus = ReplicaBus::of(config.redis.clone(), &replica);
         let telemetry = Telemetry::start(&config.telemetry, &replica, bus.system());
-        let watch: Arc<dyn Watch> = match telemetry.tracer() {
-            Some(tracer) => tracer.clone(),
-            None => Arc::new(Unwatched),
-        };
         let mut fault = None;
         let make_bus = |listener: Arc<dyn Listener>| {
             let listener = in_flight.listening(listener);
@@ -141,7 +137,13 @@ impl Running {
             });
             in_flight.counting(bus)
         };
-        let hub = Hub::start_watched(config.hub.clone(), watch, make_bus, &hub_tasks, &hub_stop);
+        let hub = Hub::start_watched(
+            config.hub.clone(),
+            telemetry.watch(),
+            make_bus,
+            &hub_tasks,
+            &hub_stop,
+        );
         if let Some(fault) = fault {
             hub_stop.cancel();
             return Err(fault.into());
@@ -157,6 +159,7 @@ impl Running {
             tracer: telemetry.tracer().cloned(),
             drain: stop.tally.clone(),
             counters: counters.clone(),
+            memory: Arc::new(Memory::new(config.memory, counters.clone())),
             started: SystemTime::now(),
         });
         telemetry.push_metrics(&config.telemetry, metrics.clone());
@@ -213,7 +216,7 @@ impl Running {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
             warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
         }
-        let memory = Arc::new(Memory::new(config.memory, self.counters.clone()));
+        let memory = self.metrics.memory.clone();
         let watching = memory.clone().watch(self.stop.closing.clone());
         self.http.spawn(watching);
         let proxies = Arc::new(config.listen.proxies.clone());

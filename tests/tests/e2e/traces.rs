@@ -211,15 +211,16 @@ async fn handshakes_resyncs_and_resets_are_always_traced() {
     assert_eq!(again["links"][0]["traceId"], handshake["traceId"]);
     assert_eq!(again["links"][0]["spanId"], handshake["spanId"]);
     // The log's line leads to the trace.
-    let line = seen.replica.log();
-    let line = line
+    seen.stop();
+    let log = seen.replica.log();
+    let line = log
         .lines()
-        .find(|line| line.contains("a session started over"))
+        .find(|line| line.contains("its sessions start over"))
         .expect("a line about it");
     let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["trace_id"], again["traceId"]);
-    assert_eq!(line["span_id"], again["spanId"]);
-    seen.stop();
+    assert_eq!(line["trace_id"], resync["traceId"]);
+    assert_eq!(line["span_id"], resync["spanId"]);
+    assert_eq!(line["members"], 1);
 }
 
 /// The status of a `PUT`.

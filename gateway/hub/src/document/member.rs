@@ -97,6 +97,10 @@ impl<M> Members<M> {
         self.slots.get_mut(*self.by_key.get(&key)?)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member<M>> {
         self.slots.iter().map(|(_, member)| member)
     }

@@ -28,6 +28,7 @@ pub enum Note<'a> {
     ResyncEnded {
         entries: u64,
         broken: Option<ResetCause>,
+        members: usize,
     },
     /// A member starts over.
     Reset(ResetCause),

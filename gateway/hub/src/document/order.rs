@@ -262,7 +262,12 @@ impl<M> Document<M> {
         };
         let entries = std::mem::take(&mut self.resynced_entries) + more;
         self.is_resyncing = false;
-        fx.note(&self.id, Note::ResyncEnded { entries, broken });
+        let ended = Note::ResyncEnded {
+            entries,
+            broken,
+            members: self.members.len(),
+        };
+        fx.note(&self.id, ended);
         let heard = self.take_heard();
         let head = page.head;
         self.heard(

@@ -59,7 +59,9 @@ impl Watch for Onlooker {
         ));
     }
 
-    fn happened(&self, _: &DocumentId, _: &RareEvent) {}
+    fn happened(&self, document: &DocumentId, event: &RareEvent) {
+        self.tell(format!("{document} {event:?}"));
+    }
 }
 
 fn document(id: &str) -> DocumentId {
@@ -136,6 +138,48 @@ fn a_document_that_is_followed_is_traced_wholly() {
             "2 published",
         ]
     );
+}
+
+#[test]
+fn a_call_that_fails_is_told_of_once_however_little_is_traced() {
+    let onlooker = Arc::new(Onlooker::default());
+    let (mut observed, _) = observed(&onlooker);
+    let took = Duration::from_millis(7);
+    let mut answer = |ticket, result: Result<Vec<AppendOutcome>, Unavailable>| {
+        let mut append = call(ticket, "essay", vec![entry(1, None), entry(2, None)]);
+        observed.append(&mut append);
+        observed.appended(Ticket(ticket), &result);
+        observed.note(&document("essay"), Note::CallAnswered { took });
+        observed.note(&document("essay"), Note::CallAnswered { took });
+        onlooker.told()
+    };
+    let position: Position = "7-0123456789abcdef".parse().unwrap();
+    let appended = || AppendOutcome::Appended(position);
+    assert_eq!(answer(1, Ok(vec![appended(), appended()])), [""; 0]);
+    assert_eq!(
+        answer(2, Err(Unavailable)),
+        ["essay CallFailed { refusal: None, took: 7ms }"]
+    );
+    let full = AppendOutcome::Refused(Refusal::LogFull);
+    assert_eq!(
+        answer(3, Ok(vec![appended(), full])),
+        ["essay CallFailed { refusal: Some(LogFull), took: 7ms }"]
+    );
+}
+
+#[test]
+fn a_call_that_was_traced_and_failed_is_not_told_of_twice() {
+    let onlooker = Arc::new(Onlooker {
+        ratio: 1.0,
+        ..Onlooker::default()
+    });
+    let (mut observed, _) = observed(&onlooker);
+    observed.append(&mut call(1, "essay", vec![entry(1, None)]));
+    onlooker.told();
+    observed.appended(Ticket(1), &Err(Unavailable));
+    let took = Duration::ZERO;
+    observed.note(&document("essay"), Note::CallAnswered { took });
+    assert_eq!(onlooker.told(), ["1 published"]);
 }
 
 #[test]

@@ -11,18 +11,20 @@ mod visits;
 
 use std::sync::Arc;
 
+use inkwire_hub::Watch;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use arrival::{Arrival, Transport};
 pub use config::{InvalidTelemetry, OtlpConfig, TelemetryConfig};
-pub use logs::{LogConfig, LogFormat};
+pub(crate) use logs::lines_dropped;
+pub use logs::{LogConfig, LogFormat, LogGuard};
 pub use visits::{Over, Visit, Visits, Waiting};
 
 use self::{
     metrics::Sources,
     outlet::Outlet,
-    tracing::{SpanQueue, Tracer},
+    tracing::{SpanQueue, Tracer, Untraced},
 };
 
 /// The tasks that send traces and metrics away, where that is configured.
@@ -64,6 +66,14 @@ impl Telemetry {
                 self.stop.clone(),
             );
             self.tasks.spawn(pushing);
+        }
+    }
+
+    /// Who looks on in the hub.
+    pub fn watch(&self) -> Arc<dyn Watch> {
+        match &self.tracer {
+            Some(tracer) => tracer.clone(),
+            None => Arc::new(Untraced),
         }
     }
 

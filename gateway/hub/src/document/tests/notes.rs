@@ -65,7 +65,7 @@ fn a_hole_is_one_gap_and_one_resync() {
             "delivered 1 to 1",
             "delivered 2 to 1",
             "delivered 3 to 1",
-            "ResyncEnded { entries: 3, broken: None }",
+            "ResyncEnded { entries: 3, broken: None, members: 1 }",
         ]
     );
 }
@@ -87,7 +87,7 @@ fn a_log_that_is_away_leaves_one_resync_until_it_is_back() {
         [
             "ResyncBegan(NoHead)",
             "delivered 1 to 1",
-            "ResyncEnded { entries: 1, broken: None }",
+            "ResyncEnded { entries: 1, broken: None, members: 1 }",
         ]
     );
 }
@@ -106,7 +106,7 @@ fn a_fork_resets_each_member_and_they_join_again() {
         notes,
         [
             "ResyncBegan(Head)".to_owned(),
-            "ResyncEnded { entries: 0, broken: Some(Diverged) }".to_owned(),
+            "ResyncEnded { entries: 0, broken: Some(Diverged), members: 1 }".to_owned(),
             "Reset(Diverged)".to_owned(),
             format!("1 {expected:?}"),
         ]

@@ -17,8 +17,9 @@ use crate::{
     counters::Counters,
     health::{Health, Readiness},
     in_flight::InFlight,
+    memory::Memory,
     telemetry::{
-        Transport, Visits,
+        Transport, Visits, lines_dropped,
         tracing::{Exemplar, Tracer},
         visits::{Over, is_of_credentials},
     },
@@ -36,6 +37,7 @@ pub struct Sources {
     pub tracer: Option<Arc<Tracer>>,
     pub drain: Arc<DrainTally>,
     pub counters: Arc<Counters>,
+    pub memory: Arc<Memory>,
     pub started: SystemTime,
 }
 
@@ -163,6 +165,8 @@ impl Sources {
             one(&table::OUTBOX_MESSAGES, waits.messages as f64),
             one(&table::OUTBOX_BYTES, waits.bytes as f64),
             one(&table::OUTBOX_BLOCKED, waits.blocked as f64),
+            one(&table::MEMORY, self.memory.bytes() as f64),
+            one(&table::LOG_LINES_DROPPED, lines_dropped() as f64),
         ]
     }
 
@@ -273,6 +277,10 @@ impl Sources {
                 counts.map_or(0, |counts| counts.exported.read()),
             ),
             ("dropped", counts.map_or(0, |counts| counts.dropped.read())),
+            (
+                "withheld",
+                counts.map_or(0, |counts| counts.withheld.read()),
+            ),
             ("failed", counts.map_or(0, |counts| counts.failed.read())),
         ];
         vec![

@@ -78,6 +78,10 @@ metrics! {
         "Bytes that wait for full sockets.";
     OUTBOX_BLOCKED "inkwire_outbox_blocked" "inkwire.outbox.blocked" Gauge "{connection}" []
         "Connections whose socket is full.";
+    MEMORY "inkwire_memory_bytes" "inkwire.memory.size" Gauge "By" []
+        "Bytes that wait for slow connections, or came from them in part: what `memory_bytes_max` limits.";
+    LOG_LINES_DROPPED "inkwire_log_lines_dropped_total" "inkwire.log.lines_dropped" Counter "{line}" []
+        "Log lines that were dropped because standard error was not read fast enough.";
     DOCUMENTS "inkwire_documents" "inkwire.documents" Gauge "{document}" []
         "Documents that the replica follows.";
     APPENDS "inkwire_appends_total" "inkwire.appends" Counter "{entry}" ["outcome"]
@@ -115,7 +119,7 @@ metrics! {
     TRACED_DOCUMENTS "inkwire_traced_documents" "inkwire.trace.documents" Gauge "{document}" []
         "Documents of which every entry is traced.";
     SPANS "inkwire_spans_total" "inkwire.trace.spans" Counter "{span}" ["outcome"]
-        "Spans: `exported`, `dropped` because too many waited, `failed` because the receiver did not take them.";
+        "Spans: `exported`, `dropped` because too many waited, `withheld` because too many of their kind came at once, `failed` because the receiver did not take them.";
     PROCESS_CPU "process_cpu_seconds_total" "process.cpu.time" Counter "s" []
         "Processor time of the process.";
     PROCESS_MEMORY "process_resident_memory_bytes" "process.memory.usage" Gauge "By" []

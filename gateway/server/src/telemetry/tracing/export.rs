@@ -27,6 +27,8 @@ pub struct SpanCounts {
     pub exported: Count,
     /// The queue was full.
     pub dropped: Count,
+    /// Too many of their kind came at once.
+    pub withheld: Count,
     /// The receiver did not take them.
     pub failed: Count,
 }
@@ -58,10 +60,23 @@ impl SpanQueue {
         (Self { sender, counts }, export)
     }
 
+    /// Spans that nobody sends.
+    #[cfg(test)]
+    pub(super) fn unsent(spans_max: usize) -> (Self, mpsc::Receiver<Span>) {
+        let (sender, spans) = mpsc::channel(spans_max);
+        let counts = Arc::default();
+        (Self { sender, counts }, spans)
+    }
+
     pub(super) fn put(&self, span: Span) {
         if self.sender.try_send(span).is_err() {
             self.counts.dropped.add(1);
         }
+    }
+
+    /// A span that is not made.
+    pub(super) fn withhold(&self) {
+        self.counts.withheld.add(1);
     }
 
     pub(super) fn counts(&self) -> &SpanCounts {

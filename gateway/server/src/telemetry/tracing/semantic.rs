@@ -47,7 +47,7 @@ pub const SPANS: &[(&str, &str, &str)] = &[
     (
         APPEND,
         "CLIENT",
-        "The call of the log that carried it, one for all entries of the call: child of the first traced one, linked to the others.",
+        "The call of the log that carried it, one for all entries of the call: child of the first traced one, linked to the others. Of a call that failed there is one even if nothing in it is traced.",
     ),
     (
         DELIVER,

@@ -1,6 +1,6 @@
 //! Spans of sessions: short ones for what begins and ends, joined by the session's id.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use inkwire_hub::SessionId;
 use inkwire_model::Code;
@@ -35,6 +35,10 @@ impl Tracer {
         arrival: Arrival,
         refused: Option<&str>,
     ) {
+        if !self.allowances.handshakes.take(Instant::now()) {
+            self.queue.withhold();
+            return;
+        }
         let context = session.map_or_else(TraceContext::root, TraceContext::of_handshake);
         let times = (arrival.wall, SystemTime::now());
         let mut span = SpanOf::new(semantic::HANDSHAKE, SpanKind::Server, context, times)
@@ -65,6 +69,10 @@ impl Tracer {
             code,
             draining_since,
         } = farewell;
+        if !self.allowances.closes.take(Instant::now()) {
+            self.queue.withhold();
+            return;
+        }
         let now = SystemTime::now();
         let context = TraceContext::root();
         let span = match code {

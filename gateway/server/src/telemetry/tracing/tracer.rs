@@ -3,16 +3,19 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use inkwire_bus::{AppendOutcome, Refusal, Ticket, Unavailable};
 use inkwire_hub::{Delivered, Joined, RareEvent, Watch};
 use inkwire_model::{DocumentId, Entry, NewEntry, UnixMillis};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-use super::{SpanCounts, SpanQueue, TraceContext, TracedDocuments, semantic, span::SpanOf};
+use super::{
+    SpanCounts, SpanQueue, TraceContext, TracedDocuments, allowance::Allowances, semantic,
+    span::SpanOf,
+};
 
 /// Calls whose answer is awaited; what is traced in more of them is not told of.
 const CALLS_MAX: usize = 65_536;
@@ -23,6 +26,7 @@ pub struct Tracer {
     ratio: f64,
     system: &'static str,
     pub(super) documents: TracedDocuments,
+    pub(super) allowances: Allowances,
     // Held for an insertion or a removal, for traced entries alone.
     calls: Mutex<HashMap<Ticket, Call>>,
     exemplars: Mutex<Vec<(usize, Exemplar)>>,
@@ -60,6 +64,7 @@ impl Tracer {
             ratio,
             system,
             documents: TracedDocuments::default(),
+            allowances: Allowances::default(),
             calls: Mutex::default(),
             exemplars: Mutex::default(),
         }
@@ -103,6 +108,11 @@ impl Tracer {
         if !is_rare && !self.documents.contains(document) && rand::random::<f64>() >= self.ratio {
             return;
         }
+        // Anybody can ask for a position that never was, again and again.
+        if !self.allowances.joins.take(Instant::now()) {
+            self.queue.withhold();
+            return;
+        }
         let (name, context) = match again {
             true => (semantic::RESYNC_SESSION, TraceContext::root()),
             false => (semantic::JOIN, TraceContext::root()),
@@ -117,7 +127,7 @@ impl Tracer {
         }
         if let Some(cause) = reset {
             span = span.text(semantic::RESET_CAUSE, cause.as_str());
-            info!(
+            debug!(
                 trace_id = context.trace_id_text(),
                 span_id = context.span_id_text(),
                 session = session.map(super::sessions::name),
@@ -126,6 +136,21 @@ impl Tracer {
                 "a session started over"
             );
         }
+        self.queue.put(span.made());
+    }
+
+    fn call_failed(&self, document: &DocumentId, refusal: Option<&Refusal>, took: Duration) {
+        if !self.allowances.failures.take(Instant::now()) {
+            self.queue.withhold();
+            return;
+        }
+        let context = TraceContext::root();
+        let span = SpanOf::new(semantic::APPEND, SpanKind::Client, context, since(took))
+            .text(semantic::SYSTEM, self.system)
+            .text(semantic::OPERATION, "append")
+            .text(semantic::OPERATION_TYPE, "send")
+            .text(semantic::DESTINATION, document.as_str())
+            .failed(refusal.map_or("unavailable", name_of));
         self.queue.put(span.made());
     }
 }
@@ -246,12 +271,21 @@ impl Watch for Tracer {
     fn happened(&self, document: &DocumentId, event: &RareEvent) {
         match *event {
             RareEvent::Joined(joined) => self.joined(document, joined),
+            RareEvent::CallFailed { ref refusal, took } => {
+                self.call_failed(document, refusal.as_ref(), took);
+            }
             RareEvent::Resynced {
                 reason,
                 took,
                 entries,
                 broken,
+                ..
             } => {
+                if !self.allowances.resyncs.take(Instant::now()) {
+                    self.queue.withhold();
+                    say_broken(document, event, None);
+                    return;
+                }
                 let context = TraceContext::root();
                 let mut span =
                     SpanOf::new(semantic::RESYNC, SpanKind::Internal, context, since(took))
@@ -260,18 +294,32 @@ impl Watch for Tracer {
                         .number(semantic::RESYNC_ENTRIES, entries);
                 if let Some(cause) = broken {
                     span = span.text(semantic::RESET_CAUSE, cause.as_str());
-                    warn!(
-                        trace_id = context.trace_id_text(),
-                        span_id = context.span_id_text(),
-                        %document,
-                        reason = reason.as_str(),
-                        cause = cause.as_str(),
-                        "the log contradicts what was delivered; its sessions start over"
-                    );
                 }
+                say_broken(document, event, Some(context));
                 self.queue.put(span.made());
             }
         }
+    }
+}
+
+/// Says that a document's log is another one: once for the document, however many members start over.
+pub(super) fn say_broken(document: &DocumentId, event: &RareEvent, span: Option<TraceContext>) {
+    if let RareEvent::Resynced {
+        reason,
+        broken: Some(cause),
+        members,
+        ..
+    } = event
+    {
+        warn!(
+            trace_id = span.map(|span| span.trace_id_text()),
+            span_id = span.map(|span| span.span_id_text()),
+            %document,
+            reason = reason.as_str(),
+            cause = cause.as_str(),
+            members,
+            "the log contradicts what was delivered; its sessions start over"
+        );
     }
 }
 

@@ -52,12 +52,14 @@ impl Tape {
         let name = || known.clone();
         let taped = match event {
             Event::Entry(entry) => Taped::Shown(Arc::clone(entry)),
-            Event::Snapshot(snapshot) => Taped::Fact(Fact::Started {
+            Event::Snapshot(snapshot) => Taped::Fact(Fact::Snapshot {
                 reader: name(),
-                position: Some(checked(snapshot.position)),
+                position: checked(snapshot.position),
             }),
             Event::Reset {
-                cause, position, ..
+                cause,
+                position,
+                snapshot,
             } => {
                 let notice = match cause {
                     ResetCause::Deleted => Notice::Deleted,
@@ -67,10 +69,17 @@ impl Tape {
                     let writer = name();
                     self.keep(Fact::Told { writer, notice });
                 }
-                Taped::Fact(Fact::Reset {
+                self.keep(Fact::Reset {
                     reader: name(),
                     cause: cause.as_str().into(),
                     position: checked(*position),
+                });
+                let Some(snapshot) = snapshot else {
+                    return;
+                };
+                Taped::Fact(Fact::Snapshot {
+                    reader: name(),
+                    position: checked(snapshot.position),
                 })
             }
             Event::Acked {
@@ -90,9 +99,9 @@ impl Tape {
                 from: first.0,
                 to: last.0,
             }),
-            Event::Renewed { client } => {
-                let writer = name();
-                self.keep(Fact::Renewed { writer });
+            Event::Renewed { client, last } => {
+                let (writer, last) = (name(), *last);
+                self.keep(Fact::Renewed { writer, last });
                 return self.is_now(self.author.clone(), Some(client.clone()));
             }
             Event::Broken(fault) => Taped::Fact(Fact::Complained {
@@ -340,6 +349,7 @@ mod tests {
         });
         writer.hear(&Event::Renewed {
             client: ClientId::Uuid(Uuid::from_u128(8)),
+            last: Some(1),
         });
         reader.counted(&Counts {
             repeats_dropped: 3,

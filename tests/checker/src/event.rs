@@ -24,6 +24,17 @@ pub enum Event {
     Deployed {
         level: AckLevel,
     },
+    /// Not everybody who wrote is recorded. Without this, an entry of a client that nobody named is
+    /// a fault.
+    Partial,
+    /// The log lost its end at least once, or may have, so that what was acknowledged may have stood
+    /// in a history that nobody was shown. Without this, or where `Stood` tells every history, such
+    /// an acknowledgement is a fault.
+    Rewound,
+    /// The log had an entry here at some time. Whoever tells one tells all of them.
+    Stood {
+        position: Position,
+    },
 
     /// From here on `writer` writes as this client of this author.
     Client {
@@ -63,14 +74,23 @@ pub enum Event {
         from: Append,
         to: Append,
     },
-    /// What is still to be written goes out under a new client, which `Client` names. What the
-    /// former client had acknowledged is in nobody's hands any more, should a failover lose it.
+    /// What is still to be written goes out under a new client, which `Client` names. The log has the
+    /// former one's entries up to number `last`: they are in nobody's hands any more, should a
+    /// failover lose them. Whatever has a higher number is sent again or told lost. Without `last`
+    /// nobody asked, since somebody else writes from here on.
     Renewed {
         writer: Name,
+        #[serde(default)]
+        last: Option<u64>,
     },
     /// The writer's memory is gone: its page was reloaded, its process killed, or it stopped with
     /// appends open. What it submitted so far need not come back.
     Forgot {
+        writer: Name,
+    },
+    /// The writer stops, and sends nothing again of what it has no answer to. What was answered stays
+    /// as it was answered.
+    GaveUp {
         writer: Name,
     },
     /// The gateway told the writer something that is no answer to one append.
@@ -79,14 +99,20 @@ pub enum Event {
         notice: Notice,
     },
 
-    /// A view begins, after nothing that was shown before: at `position`, or without one before the
-    /// log's first entry. A snapshot that is shown begins one as well. If `position` is where the
-    /// view ends already, it goes on.
+    /// A view begins, after nothing that was shown before: at `position`, up to which the reader has
+    /// everything from elsewhere, or without one before the log's first entry. If `position` is
+    /// where the view ends already, it goes on. Of the log it says what is not trimmed.
     Started {
         reader: Name,
         position: Option<Position>,
     },
-    /// The reader was told that its history is not the document's; a view begins at `position`.
+    /// The reader was shown a snapshot: a view begins with it.
+    Snapshot {
+        reader: Name,
+        position: Position,
+    },
+    /// The reader was told that its history is not the document's; a view begins at `position`, with
+    /// nothing. Unless a snapshot follows, that has to be where the log begins.
     Reset {
         reader: Name,
         cause: Name,

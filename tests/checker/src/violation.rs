@@ -62,6 +62,22 @@ pub enum Violation {
     },
     #[error("{writer}: what stands at {position} was never submitted")]
     NeverSubmitted { writer: Name, position: Position },
+    #[error("{author} as {client}, whom nobody knows, wrote what stands at {position}")]
+    Stranger {
+        author: Name,
+        client: Name,
+        /// Its first entry's.
+        position: Position,
+    },
+    #[error(
+        "{writer}: append {append} was acknowledged at {position}, which is in no history that \
+         anybody saw"
+    )]
+    AcknowledgedNowhere {
+        writer: Name,
+        append: Append,
+        position: Position,
+    },
     #[error("{writer}: number {got} stands at {position}, where {expected} should")]
     NumberSkipped {
         writer: Name,
@@ -115,6 +131,8 @@ pub enum Violation {
         /// 0 if nothing was shown.
         shown: u64,
     },
+    #[error("{reader}: its view begins after {begins}, and it was shown nothing of what is before")]
+    BeginsLate { reader: Name, begins: Position },
     #[error("{reader}: ends at seq {last}, while the log ends at {head}")]
     Behind {
         reader: Name,

@@ -79,9 +79,15 @@ impl Recorder {
         });
     }
 
-    pub(crate) fn renewed(&mut self, writer: &Name) {
+    pub(crate) fn renewed(&mut self, writer: &Name, last: Option<ClientSeq>) {
         let writer = writer.clone();
-        self.0.push(Event::Renewed { writer });
+        self.0.push(Event::Renewed { writer, last });
+    }
+
+    /// The log has an entry here, whatever becomes of it.
+    pub(crate) fn stood(&mut self, position: inkwire_model::Position) {
+        let position = place(position);
+        self.0.push(Event::Stood { position });
     }
 
     /// The page is gone, or its document ended: it holds nothing any more.

@@ -53,6 +53,9 @@ pub enum Event {
     /// What is still to be written goes out under this new client.
     Renewed {
         client: ClientId,
+        /// The last number of the former client that the log had when it was asked; `None` if it
+        /// was not, since the session became another subject's.
+        last: Option<ClientSeq>,
     },
     /// The gateway broke its promise of order; the document is joined again where it was left.
     Broken(Fault),

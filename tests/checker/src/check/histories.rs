@@ -78,6 +78,11 @@ impl<'a> Histories<'a> {
         is_right
     }
 
+    /// Whether somebody was shown an entry there.
+    pub(super) fn knows(&self, position: Position) -> bool {
+        self.known.contains_key(&position)
+    }
+
     /// Whether the entry belongs to another history that somebody was told of.
     pub(super) fn belongs_elsewhere(&self, entry: &Entry) -> bool {
         let told = self.told.get_or_init(|| told(self.recording));

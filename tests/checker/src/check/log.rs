@@ -1,10 +1,10 @@
 //! `Log`: the log as it stands at the end, against which everybody is held.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
-use crate::{Entry, Name, Position, Violation};
+use crate::{Entry, Event, Name, Position, Recording, Violation};
 
 use super::reader::Reader;
 
@@ -42,9 +42,34 @@ impl<'a> Log<'a> {
         self.hash_at(position.seq) == Some(position.hash)
     }
 
-    /// Whether its beginning was trimmed away, so that what is missing may have stood there.
-    pub(super) fn is_trimmed(&self) -> bool {
-        self.0.base() > 0
+    /// The seq up to which it was trimmed away, or 0.
+    pub(super) fn base(&self) -> u64 {
+        self.0.base()
+    }
+
+    /// A log whose beginning is missing was trimmed, which somebody has to say. Who was reset to
+    /// somewhere in its middle did not read the log.
+    pub(super) fn check_beginning(&self, found: &mut Vec<Violation>) {
+        found.extend(self.0.begins_late(0));
+    }
+
+    /// Everybody who wrote is known.
+    pub(super) fn check_strangers(&self, recording: &Recording, found: &mut Vec<Violation>) {
+        let mut known: BTreeSet<(&str, &str)> = BTreeSet::new();
+        known.extend(recording.events.iter().filter_map(|event| match event {
+            Event::Client { author, client, .. } => Some((&**author, &**client)),
+            _ => None,
+        }));
+        for entry in self.entries() {
+            let is_news = known.insert((&entry.author, &entry.client));
+            if is_news && *entry.author != *ACCESS_AUTHOR {
+                found.push(Violation::Stranger {
+                    author: entry.author.clone(),
+                    client: entry.client.clone(),
+                    position: entry.position,
+                });
+            }
+        }
     }
 
     pub(super) fn text(&self) -> Option<&'a Name> {

@@ -5,6 +5,7 @@ mod histories;
 mod log;
 mod numbers;
 mod reader;
+mod seen;
 mod writer;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::{AckLevel, Event, LOG, Name, Notice, Recording, Verdict, Violation};
 use histories::Histories;
 use log::Log;
 use reader::Reader;
+use seen::Seen;
 use writer::Writer;
 
 /// Every way in which the recorded run broke the contract.
@@ -28,11 +30,14 @@ pub fn check(recording: &Recording) -> Verdict {
     let mut verdict = Verdict::default();
     let mut histories = Histories::of(recording);
     let mut level = AckLevel::default();
+    let mut is_partial = false;
     let mut readers: BTreeMap<&Name, Reader<'_>> = BTreeMap::new();
     let mut writers: BTreeMap<&Name, Writer<'_>> = BTreeMap::new();
     for event in &recording.events {
         match event {
             Event::Deployed { level: told } => level = *told,
+            Event::Partial => is_partial = true,
+            Event::Rewound | Event::Stood { .. } => {}
 
             Event::Client {
                 writer,
@@ -57,11 +62,12 @@ pub fn check(recording: &Recording) -> Verdict {
             } => written(&mut writers, writer).acknowledged(*append, *client_seq, *position),
             Event::Refused { writer, append } => written(&mut writers, writer).refused(*append),
             Event::Lost { writer, from, to } => written(&mut writers, writer).lost(*from, *to),
-            Event::Renewed { writer } => {
+            Event::Renewed { writer, last } => {
                 verdict.counts.renewals += 1;
-                written(&mut writers, writer).renewed();
+                written(&mut writers, writer).renewed(*last);
             }
             Event::Forgot { writer } => written(&mut writers, writer).forgot(),
+            Event::GaveUp { writer } => written(&mut writers, writer).gave_up(),
             Event::Told { writer, notice } => match notice {
                 Notice::Reset => {}
                 Notice::Deleted => written(&mut writers, writer).deleted(),
@@ -72,11 +78,14 @@ pub fn check(recording: &Recording) -> Verdict {
             Event::Started { reader, position } => {
                 read(&mut readers, reader).start(*position);
             }
+            Event::Snapshot { reader, position } => {
+                read(&mut readers, reader).begin_with_snapshot(*position);
+            }
             Event::Reset {
                 reader, position, ..
             } => {
                 verdict.counts.resets += 1;
-                read(&mut readers, reader).start_anew(Some(*position));
+                read(&mut readers, reader).begin_with_nothing(Some(*position));
             }
             Event::Shown { reader, entry } => {
                 let found = &mut verdict.violations;
@@ -103,12 +112,17 @@ pub fn check(recording: &Recording) -> Verdict {
     };
     let log = Log::of(log);
     verdict.counts.entries = log.entries().len() as u64;
+    log.check_beginning(&mut verdict.violations);
     log.check_revocations(&mut verdict.violations);
     for reader in readers.values() {
         reader.check_end(&log, &mut verdict.violations);
     }
     reader::check_texts(&log, &readers, &mut verdict.violations);
-    writer::check_all(writers, &log, level, &mut verdict);
+    let seen = Seen::of(recording, &histories, &log);
+    writer::check_all(writers, &log, &seen, level, &mut verdict);
+    if !is_partial {
+        log.check_strangers(recording, &mut verdict.violations);
+    }
     verdict
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Reader<'a> {
     /// The seq before the view's first entry, and its hash if that was told.
     base: u64,
     base_hash: Option<u64>,
+    /// It has what comes before its view: a snapshot, or by its own word. Or a fault was told already.
+    has_before: bool,
     view: Vec<&'a Entry>,
     has_stopped: bool,
     text: Option<&'a Name>,
@@ -25,6 +27,7 @@ impl<'a> Reader<'a> {
             last: None,
             base: 0,
             base_hash: None,
+            has_before: false,
             view: Vec::new(),
             has_stopped: false,
             text: None,
@@ -35,11 +38,18 @@ impl<'a> Reader<'a> {
     pub(super) fn start(&mut self, position: Option<Position>) {
         self.has_stopped = false;
         if position.is_none() || position != self.last {
-            self.start_anew(position);
+            self.begin_with_nothing(position);
+            self.has_before = true;
         }
     }
 
-    pub(super) fn start_anew(&mut self, position: Option<Position>) {
+    pub(super) fn begin_with_snapshot(&mut self, position: Position) {
+        self.begin_with_nothing(Some(position));
+        self.has_before = true;
+    }
+
+    pub(super) fn begin_with_nothing(&mut self, position: Option<Position>) {
+        self.has_before = false;
         self.last = position;
         self.base = position.map_or(0, |position| position.seq);
         self.base_hash = position.map(|position| position.hash);
@@ -86,6 +96,7 @@ impl<'a> Reader<'a> {
             Some(_) => {
                 self.base = got.seq.saturating_sub(1);
                 self.base_hash = None;
+                self.has_before = true;
                 self.view.clear();
             }
         }
@@ -98,7 +109,7 @@ impl<'a> Reader<'a> {
     pub(super) fn live(&mut self, told: Position, found: &mut Vec<Violation>) {
         let fault = match self.last {
             None if told.seq == 0 => {
-                self.start_anew(Some(told));
+                self.begin_with_nothing(Some(told));
                 None
             }
             Some(last) if told.seq <= last.seq => match self.hash_at(told.seq) {
@@ -125,8 +136,11 @@ impl<'a> Reader<'a> {
     /// Whether it has the log to its end.
     pub(super) fn check_end(&self, log: &Log<'_>, found: &mut Vec<Violation>) {
         let head = log.head();
-        if self.has_stopped || self.last == Some(head) {
+        if self.has_stopped {
             return;
+        }
+        if self.last == Some(head) {
+            return found.extend(self.begins_late(log.base()));
         }
         let behind = |last| Violation::Behind {
             reader: self.name.clone(),
@@ -146,6 +160,18 @@ impl<'a> Reader<'a> {
             // Before the log's beginning, whose hash is not known, or was trimmed.
             None => (last.seq < head.seq).then(|| behind(last.seq)),
         });
+    }
+
+    /// It ends where the log does, but what it made of it lacks the beginning.
+    pub(super) fn begins_late(&self, log_base: u64) -> Option<Violation> {
+        let hash = self.base_hash.filter(|_| !self.has_before)?;
+        (self.base > log_base).then(|| Violation::BeginsLate {
+            reader: self.name.clone(),
+            begins: Position {
+                seq: self.base,
+                hash,
+            },
+        })
     }
 
     /// The hash of its history at `seq`, if its view reaches there.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{AckLevel, Append, Content, Entry, Name, Position, Verdict, Violation};
 
-use super::{log::Log, numbers::Numbers};
+use super::{log::Log, numbers::Numbers, seen::Seen};
 
 pub(super) struct Writer<'a> {
     name: &'a Name,
@@ -13,6 +13,8 @@ pub(super) struct Writer<'a> {
     appends: BTreeMap<Append, Fate<'a>>,
     /// Under which number of which of its clients an append was acknowledged.
     numbered: HashMap<(Identity<'a>, u64), Append>,
+    /// What the present client took over from the one before it: its first numbers, in this order.
+    taken_over: Vec<Append>,
 }
 
 /// Author and client: another author is another client.
@@ -39,6 +41,7 @@ impl<'a> Writer<'a> {
             clients: Vec::new(),
             appends: BTreeMap::new(),
             numbered: HashMap::new(),
+            taken_over: Vec::new(),
         }
     }
 
@@ -76,6 +79,8 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn refused(&mut self, append: Append) {
+        // A refused one takes no number.
+        self.taken_over.retain(|taken_over| *taken_over != append);
         if let Some(fate) = self.appends.get_mut(&append) {
             fate.is_refused = true;
         }
@@ -92,9 +97,31 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn renewed(&mut self) {
+    /// The log has the former client's entries up to number `last`.
+    pub(super) fn renewed(&mut self, last: Option<u64>) {
+        // What is acknowledged is not acknowledged anew under another client.
+        let taken_over = (1..).zip(&self.taken_over);
+        let mut numbers: HashMap<Append, u64> =
+            taken_over.map(|(n, append)| (*append, n)).collect();
+        let present = self.clients.last();
+        let numbered = self.numbered.iter();
+        let by_present = numbered.filter(|((identity, _), _)| Some(identity) == present);
+        numbers.extend(by_present.map(|((_, number), append)| (*append, *number)));
+        for (append, fate) in &mut self.appends {
+            let number = numbers.get(append);
+            let is_in_log = last.is_none_or(|last| number.is_none_or(|number| *number <= last));
+            fate.is_forgotten |= fate.acknowledged.is_some() && is_in_log;
+        }
+        let open = self.appends.iter();
+        let open = open.filter(|(_, fate)| {
+            !(fate.is_forgotten || fate.is_refused || fate.is_told_lost || fate.is_deleted)
+        });
+        self.taken_over = open.map(|(append, _)| *append).collect();
+    }
+
+    pub(super) fn gave_up(&mut self) {
         for fate in self.appends.values_mut() {
-            fate.is_forgotten |= fate.acknowledged.is_some();
+            fate.is_forgotten |= fate.acknowledged.is_none() && !fate.is_refused;
         }
     }
 
@@ -189,28 +216,34 @@ impl<'a> Writer<'a> {
     }
 
     /// What the answers promised, against where each append stands.
-    fn check_answers(&self, log: &Log<'_>, level: AckLevel, verdict: &mut Verdict) {
-        let stands = |(&append, fate): (&Append, &Fate<'_>)| fate.stands.map(|_| append);
-        let first_there = self.appends.iter().find_map(stands);
+    fn check_answers(
+        &self,
+        log: &Log<'_>,
+        seen: &Seen<'_>,
+        level: AckLevel,
+        verdict: &mut Verdict,
+    ) {
         for (&append, fate) in &self.appends {
             let counts = &mut verdict.counts;
             counts.submitted += 1;
             counts.acknowledged += u64::from(fate.acknowledged.is_some());
             counts.refused += u64::from(fate.is_refused);
             counts.told_lost += u64::from(fate.is_told_lost);
-            let writer = self.name.clone();
+            let writer = || self.name.clone();
             let fault = match fate.stands {
-                Some(position) => fate.fault_there(writer, append, position, log),
-                None => {
-                    // It may have stood where the log is trimmed.
-                    let is_below = first_there.is_none_or(|first| append < first);
-                    if log.is_trimmed() && is_below {
-                        continue;
-                    }
-                    fate.fault_missing(writer, append, log, level, verdict)
-                }
+                Some(position) => fate.fault_there(writer(), append, position, log),
+                // It stood where the log is trimmed.
+                None if fate.acknowledged.is_some_and(|at| at.seq <= log.base()) => None,
+                None => fate.fault_missing(writer(), append, log, level, verdict),
             };
-            verdict.violations.extend(fault);
+            let nowhere = fate.acknowledged.filter(|at| seen.is_nowhere(*at));
+            let nowhere = nowhere.map(|position| Violation::AcknowledgedNowhere {
+                writer: writer(),
+                append,
+                position,
+            });
+            // What is missing need not be told twice.
+            verdict.violations.extend(fault.or(nowhere));
         }
     }
 }
@@ -264,7 +297,7 @@ impl<'a> Fate<'a> {
         level: AckLevel,
         verdict: &mut Verdict,
     ) -> Option<Violation> {
-        if self.is_refused {
+        if self.is_refused && self.acknowledged.is_none() {
             return None;
         }
         if self.is_deleted {
@@ -296,6 +329,7 @@ impl<'a> Fate<'a> {
 pub(super) fn check_all<'a>(
     writers: BTreeMap<&'a Name, Writer<'a>>,
     log: &Log<'a>,
+    seen: &Seen<'_>,
     level: AckLevel,
     verdict: &mut Verdict,
 ) {
@@ -313,9 +347,10 @@ pub(super) fn check_all<'a>(
         let numbers = numbers
             .entry(identity)
             .or_insert_with(|| Numbers::of(format!("{}/{}", identity.0, identity.1).into()));
-        numbers.next(entry, log.is_trimmed());
+        numbers.next(entry, log.base() > 0);
         let owners = owners.get(&identity).map_or(&[][..], Vec::as_slice);
         let owner = match owners {
+            // Strangers are told of elsewhere.
             [] => continue,
             [owner] => *owner,
             // Two write under one identity: whoever could have said it.
@@ -335,7 +370,7 @@ pub(super) fn check_all<'a>(
     for (writer, entries) in writers.iter_mut().zip(&entries_of) {
         let before = verdict.violations.len();
         writer.place(entries, verdict);
-        writer.check_answers(log, level, verdict);
+        writer.check_answers(log, seen, level, verdict);
         if verdict.violations.len() > before {
             at_fault.extend(&writer.clients);
         }

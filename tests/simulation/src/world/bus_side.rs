@@ -93,6 +93,7 @@ impl World {
         for (handed_over, append) in &appends {
             let appended = self.redis.append(append, self.now > handed_over + CALL);
             for entry in &appended.entries {
+                self.recorder.stood(entry.position);
                 let tag = 40 + entry.position.seq;
                 self.note_with(tag, || format!("log: {} by r{}", told(entry), from.n));
                 self.appended.push((self.now, entry.position.seq));

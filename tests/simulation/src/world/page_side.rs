@@ -140,10 +140,13 @@ impl World {
                     self.violate(Kind::GivenUp, what);
                 }
             }
-            Told::Renewed { client: fresh } => {
+            Told::Renewed {
+                client: fresh,
+                last,
+            } => {
                 self.counts.add("new client");
                 self.note(66, format_args!("{name} goes on as {fresh}"));
-                self.recorder.renewed(&writer);
+                self.recorder.renewed(&writer, last);
                 if let Some(author) = &self.clients[client].page.record.author {
                     self.recorder.client(&writer, author, &fresh);
                 }

@@ -100,7 +100,7 @@ impl Writer {
         }
         self.report(losses, out);
         tracing::debug!(?cause, client = %self.client, "writing goes on under a new client");
-        self.start_over(jitter, out);
+        self.start_over(Some(last), jitter, out);
         true
     }
 
@@ -113,7 +113,7 @@ impl Writer {
             return;
         }
         self.forfeit(LossCause::SubjectChanged, out);
-        self.start_over(jitter, out);
+        self.start_over(None, jitter, out);
     }
 
     /// Nothing more can be written: what is not acknowledged is reported.
@@ -199,7 +199,7 @@ impl Writer {
         }
     }
 
-    fn start_over(&mut self, jitter: &mut Jitter, out: &mut Events) {
+    fn start_over(&mut self, last: Option<ClientSeq>, jitter: &mut Jitter, out: &mut Events) {
         self.client = fresh_client(jitter);
         self.released = Released::default();
         (self.settled, self.acked, self.sent, self.mark) = (0, 0, 0, 0);
@@ -211,6 +211,7 @@ impl Writer {
         self.recount();
         out.push(Event::Renewed {
             client: self.client.clone(),
+            last,
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Content, Violation};
+use crate::{Content, Event, Violation};
 
 use super::stage::{CLIENT, Chain, Stage};
 
@@ -12,6 +12,7 @@ const B: &str = "reader b";
 /// The log is `chain`, and reader b has it.
 fn stage(chain: &Chain) -> Stage {
     let mut stage = Stage::default();
+    stage.0.push(Event::Partial);
     stage.log(chain);
     stage.show(B, &chain.entries);
     stage
@@ -73,10 +74,58 @@ fn a_reset_that_was_told_is_clean() {
     let mut stage = stage(&other);
     stage.show(A, &one.entries);
     stage.live(A, one.head());
-    stage.reset(A, other.at(2));
-    stage.show(A, &other.entries[2..]);
+    stage.reset(A, other.start);
+    stage.show(A, &other.entries);
     stage.live(A, other.head());
     assert_eq!(stage.assert_clean().counts.resets, 1);
+}
+
+#[test]
+fn a_reset_that_throws_the_text_away_is_named() {
+    let (one, other) = fork();
+    for begins in [2, 5] {
+        let mut stage = stage(&other);
+        stage.show(A, &one.entries);
+        stage.reset(A, other.at(begins));
+        stage.show(A, &other.entries[begins..]);
+        stage.live(A, other.head());
+        let mut with_snapshot = Stage(stage.0.clone());
+        stage.assert_found(&[Violation::BeginsLate {
+            reader: A.into(),
+            begins: other.at(begins),
+        }]);
+        // That is what a snapshot is for.
+        with_snapshot.reset(A, other.at(begins));
+        with_snapshot.snapshot(A, other.at(begins));
+        with_snapshot.show(A, &other.entries[begins..]);
+        with_snapshot.assert_clean();
+    }
+}
+
+#[test]
+fn who_has_the_beginning_from_elsewhere_may_be_reset_and_has_nothing_then() {
+    let (one, other) = fork();
+    let mut stage = stage(&other);
+    stage.start(A, Some(one.at(3)));
+    stage.show(A, &one.entries[3..]);
+    stage.reset(A, other.head());
+    stage.start(A, Some(other.head()));
+    stage.assert_found(&[Violation::BeginsLate {
+        reader: A.into(),
+        begins: other.head(),
+    }]);
+}
+
+#[test]
+fn a_log_whose_beginning_is_missing_was_not_read() {
+    let chain = Chain::of(1, &["a", "b", "c"]);
+    let mut stage = Stage::wrote(&["a", "b", "c"], &chain);
+    stage.reset("log", chain.at(3));
+    stage.reset(A, chain.at(3));
+    stage.assert_found(&[Violation::BeginsLate {
+        reader: "log".into(),
+        begins: chain.at(3),
+    }]);
 }
 
 #[test]
@@ -127,8 +176,8 @@ fn a_hash_that_extends_nothing_is_a_fork() {
     let forged = Arc::new(forged);
     stage.show(A, &chain.entries[..1]);
     stage.show(A, &[Arc::clone(&forged)]);
-    stage.reset(A, chain.at(2));
-    stage.show(A, &chain.entries[2..]);
+    stage.reset(A, chain.start);
+    stage.show(A, &chain.entries);
     stage.assert_found(&[Violation::Forked {
         reader: A.into(),
         last: chain.at(1),
@@ -163,7 +212,7 @@ fn who_ends_before_the_log_does_is_named() {
         last: 2,
         head: chain.at(3),
     }]);
-    left.0.push(crate::Event::Stopped { reader: A.into() });
+    left.0.push(Event::Stopped { reader: A.into() });
     left.assert_clean();
 }
 
@@ -219,7 +268,7 @@ fn what_a_client_library_complains_of_is_named() {
     let chain = Chain::of(1, &["a"]);
     let mut stage = stage(&chain);
     let (reader, complaint) = (|| B.into(), || "1 entry came again".into());
-    stage.0.push(crate::Event::Complained {
+    stage.0.push(Event::Complained {
         reader: reader(),
         complaint: complaint(),
     });

@@ -132,9 +132,11 @@ impl Stage {
         self.0.push(Event::Lost { writer, from, to });
     }
 
-    pub(super) fn renewed(&mut self, client: &str) {
+    /// The log had the former client's entries up to number `last`.
+    pub(super) fn renewed(&mut self, client: &str, last: u64) {
         self.0.push(Event::Renewed {
             writer: "alice".into(),
+            last: Some(last),
         });
         self.client(client);
     }
@@ -162,6 +164,11 @@ impl Stage {
             cause: "diverged".into(),
             position,
         });
+    }
+
+    pub(super) fn snapshot(&mut self, reader: &str, position: Position) {
+        let reader = reader.into();
+        self.0.push(Event::Snapshot { reader, position });
     }
 
     pub(super) fn live(&mut self, reader: &str, position: Position) {

@@ -1,6 +1,6 @@
 //! What writers submitted, against the log.
 
-use crate::{AckLevel, Content, Event, Notice, Violation, check};
+use crate::{AckLevel, Content, Event, Notice, Position, Violation};
 
 use super::stage::{CLIENT, Chain, NEW_CLIENT, Stage};
 
@@ -17,6 +17,7 @@ fn good() -> (Stage, Chain) {
 /// As `good`, but everybody was shown another log than the one that was acknowledged.
 fn with_log(chain: &Chain) -> Stage {
     let mut stage = Stage::wrote(&TEXTS, &Chain::of(1, &TEXTS));
+    stage.0.push(Event::Rewound);
     stage.read_by_all(chain);
     stage.log(chain);
     stage
@@ -96,7 +97,7 @@ fn a_repeat_under_a_new_client_is_named() {
     let mut chain = Chain::of(1, &TEXTS);
     chain.append(NEW_CLIENT, 1, "e");
     let mut stage = Stage::wrote(&TEXTS, &Chain::of(1, &TEXTS));
-    stage.renewed(NEW_CLIENT);
+    stage.renewed(NEW_CLIENT, 5);
     stage.log(&chain);
     stage.assert_found(&[Violation::Repeated {
         writer: "alice".into(),
@@ -137,8 +138,9 @@ fn a_reported_loss_is_clean_and_a_promised_one_is_not() {
     // A failover lost 3 and 4; 5 went out under a new client.
     let mut chain = Chain::of(1, &["a", "b"]);
     let position = chain.append(NEW_CLIENT, 1, "e");
+    stage.0.push(Event::Rewound);
     stage.lost(3, 4);
-    stage.renewed(NEW_CLIENT);
+    stage.renewed(NEW_CLIENT, 2);
     stage.acked(5, 1, position);
     stage.log(&chain);
     let counts = stage.assert_clean().counts;
@@ -188,6 +190,7 @@ fn what_a_failover_lost_and_the_writer_sent_again_is_clean() {
         chain.append(CLIENT, number, text);
     }
     let mut stage = with_log(&chain);
+    stage.0.push(Event::Partial);
     stage.told(Notice::Gap);
     assert_eq!(stage.assert_clean().counts.gaps, 1);
 }
@@ -197,7 +200,7 @@ fn a_renewed_client_is_clean_also_where_texts_are_alike() {
     let texts = ["x", "x", "y", "x"];
     let mut chain = Chain::of(1, &["x", "x"]);
     let mut stage = Stage::wrote(&texts, &chain.clone());
-    stage.renewed(NEW_CLIENT);
+    stage.renewed(NEW_CLIENT, 2);
     for (number, text) in [(1, "y"), (2, "x")] {
         let position = chain.append(NEW_CLIENT, number, text);
         stage.acked(number + 2, number, position);
@@ -288,6 +291,7 @@ fn numbers_of_strangers_are_looked_at_too() {
         chain.append(CLIENT, number, "x");
     }
     let mut stage = Stage::default();
+    stage.0.push(Event::Partial);
     stage.log(&chain);
     let writer = || format!("alice/{CLIENT}").into();
     stage.assert_found(&[
@@ -325,6 +329,7 @@ fn nothing_of_a_revoked_subject_follows_until_a_grant() {
     chain.append_as("inkwire", "access:alice", 2, access("access.grant"));
     chain.append(CLIENT, 3, "c");
     let mut stage = Stage::default();
+    stage.0.push(Event::Partial);
     stage.log(&chain);
     stage.assert_found(&[Violation::WrittenAfterRevocation {
         author: "alice".into(),
@@ -371,5 +376,153 @@ fn a_trimmed_log_blames_nobody_for_what_stood_before_it() {
         start: whole.at(2),
         entries: whole.entries[2..4].to_vec(),
     });
-    assert_eq!(check(&cut.0).violations.len(), 1);
+    cut.assert_found(&[missing(5, whole.at(5))]);
+    // Nor is a writer excused of whom nothing is left.
+    let mut gone = Stage::wrote(&TEXTS, &whole);
+    gone.log(&Chain {
+        start: whole.at(2),
+        entries: Vec::new(),
+    });
+    gone.assert_found(&[3, 4, 5].map(|append| missing(append, whole.at(append as usize))));
+}
+
+fn missing(append: u64, position: Position) -> Violation {
+    Violation::AcknowledgedAndMissing {
+        writer: "alice".into(),
+        append,
+        position,
+    }
+}
+
+#[test]
+fn a_new_client_forgives_only_what_the_log_had() {
+    // A failover lost 3, 4 and 5; the log had 2 when it was asked.
+    let whole = Chain::of(1, &TEXTS);
+    let mut chain = Chain::of(1, &["a", "b"]);
+    let mut stage = Stage::wrote(&TEXTS, &whole);
+    stage.read_by_all(&whole);
+    stage.reset("reader a", whole.start);
+    stage.reset("reader b", whole.start);
+    stage.renewed(NEW_CLIENT, 2);
+    let mut dropped = Stage(stage.0.clone());
+    dropped.read_by_all(&chain);
+    dropped.log(&chain);
+    dropped.assert_found(&[3, 4, 5].map(|append| missing(append, whole.at(append as usize))));
+    // Sent again, they are not acknowledged anew.
+    for (number, text) in [(1, "c"), (2, "d"), (3, "e")] {
+        chain.append(NEW_CLIENT, number, text);
+    }
+    let mut again = Stage(stage.0.clone());
+    again.read_by_all(&chain);
+    again.log(&chain);
+    again.assert_clean();
+    // Another failover lost all of them and the row told of one: two are to be sent again.
+    let third = "00000000-0000-4000-8000-000000000003";
+    stage.renewed(third, 1);
+    let mut chain = Chain::of(2, &["a", "b"]);
+    stage.reset("reader a", chain.start);
+    stage.reset("reader b", chain.start);
+    let mut sent = Stage(stage.0.clone());
+    sent.read_by_all(&chain);
+    sent.log(&chain);
+    sent.assert_found(&[4, 5].map(|append| missing(append, whole.at(append as usize))));
+    for (number, text) in [(1, "d"), (2, "e")] {
+        chain.append(third, number, text);
+    }
+    stage.read_by_all(&chain);
+    stage.log(&chain);
+    assert_eq!(stage.assert_clean().counts.forgotten, 1);
+}
+
+#[test]
+fn another_user_does_not_heal_what_the_former_one_wrote() {
+    let whole = Chain::of(1, &TEXTS);
+    let mut stage = Stage::wrote(&TEXTS, &whole);
+    stage.0.push(Event::Rewound);
+    stage.0.push(Event::Renewed {
+        writer: "alice".into(),
+        last: None,
+    });
+    stage.log(&Chain::of(1, &TEXTS[..3]));
+    assert_eq!(stage.assert_clean().counts.forgotten, 2);
+}
+
+#[test]
+fn whom_nobody_knows_is_named() {
+    let mut chain = Chain::of(1, &["a"]);
+    let mut stage = Stage::wrote(&["a"], &chain);
+    let position = chain.append(NEW_CLIENT, 1, "a");
+    chain.append(NEW_CLIENT, 2, "b");
+    stage.log(&chain);
+    let mut partial = Stage(stage.0.clone());
+    let verdict = stage.assert_found(&[Violation::Stranger {
+        author: "alice".into(),
+        client: NEW_CLIENT.into(),
+        position,
+    }]);
+    assert_eq!(verdict.counts.entries, 3);
+    partial.0.push(Event::Partial);
+    partial.assert_clean();
+}
+
+#[test]
+fn a_refusal_does_not_take_an_acknowledgement_back() {
+    let whole = Chain::of(1, &["a", "b"]);
+    let mut stage = Stage::wrote(&["a", "b"], &whole);
+    stage.0.push(Event::Refused {
+        writer: "alice".into(),
+        append: 2,
+    });
+    stage.log(&Chain::of(1, &["a"]));
+    stage.assert_found(&[missing(2, whole.at(2))]);
+}
+
+#[test]
+fn who_gives_up_is_still_owed_what_was_acknowledged() {
+    let whole = Chain::of(1, &["a", "b"]);
+    let mut stage = Stage::submitted(&["a", "b", "c"]);
+    stage.acked(1, 1, whole.at(1));
+    stage.acked(2, 2, whole.at(2));
+    stage.0.push(Event::GaveUp {
+        writer: "alice".into(),
+    });
+    stage.log(&Chain::of(1, &["a"]));
+    let verdict = stage.assert_found(&[missing(2, whole.at(2))]);
+    assert_eq!(verdict.counts.forgotten, 1);
+}
+
+#[test]
+fn an_acknowledgement_of_no_history_is_named() {
+    let chain = Chain::of(1, &["a", "b"]);
+    let other = Chain::of(2, &["a", "b"]);
+    let mut stage = Stage::submitted(&["a", "b"]);
+    stage.acked(1, 1, chain.at(1));
+    // The right number, and a hash of nothing.
+    stage.acked(2, 2, other.at(2));
+    stage.log(&chain);
+    let nowhere = [Violation::AcknowledgedNowhere {
+        writer: "alice".into(),
+        append: 2,
+        position: other.at(2),
+    }];
+    stage.assert_found(&nowhere);
+    // In a history that somebody was shown, it was right when it was said.
+    let mut shown = Stage(stage.0.clone());
+    shown.show("reader a", &other.entries);
+    shown.reset("reader a", chain.start);
+    shown.show("reader a", &chain.entries);
+    shown.assert_clean();
+    // Or nobody can say.
+    stage.0.push(Event::Rewound);
+    let mut rewound = Stage(stage.0.clone());
+    stage.assert_clean();
+    // Unless somebody knows all that there ever was.
+    for entry in &chain.entries {
+        let position = entry.position;
+        rewound.0.push(Event::Stood { position });
+    }
+    rewound.assert_found(&nowhere);
+    let position = other.at(2);
+    rewound.0.push(Event::Stood { position });
+    rewound.assert_clean();
 }

@@ -22,6 +22,9 @@ const DOCUMENTS: usize = 30;
 /// A writer and nine readers each.
 const READERS_PER_REPLICA: usize = 3;
 const SESSIONS: usize = DOCUMENTS * (1 + READERS_PER_REPLICA * REPLICAS);
+/// Who has the next connection before the present one ends misses some tenths of a second at most, even
+/// where a build runs on the same two cores; the rest is for machines that are busier than that.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// Of all documents together.
 const EDITS_PER_SECOND: f64 = 200.0;
 
@@ -43,7 +46,6 @@ async fn restarted_under_300_sessions_at_200_edits_per_second() {
     let drained = restart_all(&mut scene).await;
     play.fault_ends();
     play.recovered().await;
-    assert!(drained.told > 0 && drained.left > 0, "{drained:?}");
     let outcome = play
         .finish(
             &scene,
@@ -58,8 +60,8 @@ async fn restarted_under_300_sessions_at_200_edits_per_second() {
         silence(99),
         silence(100)
     );
-    assert!(
-        silence(100) < Duration::from_secs(30),
-        "nobody is forgotten"
-    );
+    // Each replica had some, and told them; they left by themselves, over another connection.
+    assert!(drained.told >= SESSIONS as u64, "{drained:?}");
+    assert!(drained.left * 100 >= drained.told * 95, "{drained:?}");
+    assert!(silence(100) < SILENCE_MAX, "{:?}", silence(100));
 }

@@ -16,15 +16,15 @@ use crate::drain::{Ask, Pace};
 /// How far the stop is, for everything that serves connections.
 #[derive(Clone, Default)]
 pub struct Stop {
-    /// No newcomers from now on, neither connections' nor streams'. Cancelled before all others.
+    /// No newcomers from now on. Cancelled before all others: a session asks for those once it was.
     pub leaving: CancellationToken,
     moving: CancellationToken,
     pace: Arc<OnceLock<Pace>>,
     /// What becomes of sessions that are told to move.
     pub tally: Arc<DrainTally>,
-    /// Nothing new is taken in: no connections, no messages.
+    /// Nothing new is taken in: no connections, no messages. See [`Self::begin_settling`].
     pub settling: CancellationToken,
-    /// Sessions say goodbye.
+    /// Sessions say goodbye. See [`Self::begin_closing`].
     pub closing: CancellationToken,
 }
 

@@ -159,6 +159,8 @@ enum Event {
     /// The outbox wants something: a look at it tells what.
     Outbox,
     Deadline,
+    /// The replica begins to end; what that means for this session follows.
+    Leaving,
     /// The replica drains: when this session is told, and when it ends.
     Drain(Notice),
     Settle,
@@ -171,6 +173,8 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
         let mut handing = pin!(None);
         let mut armed = self.deadline();
         let mut timer = pin!(sleep_until(armed.into()));
+        // All sessions share what these wait on: until there is something to hear, one of them is asked.
+        let (mut leaving, mut is_leaving) = (pin!(stop.leaving.cancelled()), false);
         let (mut notice, mut is_notified) = (pin!(stop.notice()), false);
         let mut settle = pin!(stop.settling.cancelled());
         let mut close = pin!(stop.closing.cancelled());
@@ -196,9 +200,10 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
                 biased;
                 // First, since it is ready at once unless a shard of the hub has too much to do.
                 taken = poll_some(handing.as_mut()), if is_handing => Event::HandedOver(taken),
-                () = &mut close, if is_serving => Event::Close,
-                () = &mut settle, if self.phase == Phase::Open => Event::Settle,
-                notice = &mut notice, if !is_notified => Event::Drain(notice),
+                () = &mut leaving, if !is_leaving => Event::Leaving,
+                () = &mut close, if is_leaving && is_serving => Event::Close,
+                () = &mut settle, if is_leaving && self.phase == Phase::Open => Event::Settle,
+                notice = &mut notice, if is_leaving && !is_notified => Event::Drain(notice),
                 () = self.outbox.attention() => Event::Outbox,
                 ready = self.outbox.wire().writable(), if self.outbox.is_blocked() => {
                     Event::Writable(ready)
@@ -220,6 +225,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
                 Event::Read(Ok(_)) => self.decode(),
                 Event::Writable(Ok(())) => self.outbox.resume(),
                 Event::Outbox => {}
+                Event::Leaving => is_leaving = true,
                 Event::Deadline => {
                     self.meet_deadline();
                     if is_handing {

@@ -2,7 +2,8 @@
 //! when it is lost, silent or deaf.
 //!
 //! Silent: no answer to anything within `deaf_after_ms`. Deaf: it answers, but a probe that Redis had
-//! published before our PING did not come before the PONG.
+//! published before our PING did not come before the PONG, or the subscription to the probes was not
+//! confirmed before that, though it was asked for first.
 
 use std::{
     io,
@@ -189,11 +190,10 @@ impl Conversation {
                 let number = std::str::from_utf8(&number)
                     .ok()
                     .and_then(|text| text.parse().ok());
-                match number {
-                    Some(number) if probes.heard < number => {
-                        Err(io::Error::other("the connection is deaf"))
-                    }
-                    _ => Ok(()),
+                let is_missed = number.is_some_and(|number: u64| probes.heard < number);
+                match is_missed || !probes.are_subscribed {
+                    true => Err(io::Error::other("the connection is deaf")),
+                    false => Ok(()),
                 }
             }
             // A refused subscription would stay deaf: everything is asked for again.

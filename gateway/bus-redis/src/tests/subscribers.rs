@@ -98,6 +98,26 @@ async fn a_deaf_connection_is_found_and_replaced() {
     fixture.stop().await;
 }
 
+/// It answers, but does not even say that it subscribed: no probe is sent that it could miss.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_never_confirms_is_replaced() {
+    let fixture = RedisFixture::start().await;
+    let proxy = RedisProxy::start(fixture.redis().port()).unwrap();
+    proxy.keep_confirmations(true);
+    let (essay, recorder) = (document("essay"), std::sync::Arc::new(Recorder::default()));
+    let bus = started(config(proxy.url()), recorder.clone()).await;
+    bus.subscribe(&essay);
+    let replaced = || proxy.seen().subscribers > 1;
+    wait_until("it is replaced", PATIENCE, replaced).unwrap();
+    proxy.keep_confirmations(false);
+    confirmed(&recorder, &essay, 1).await;
+    hears(&recorder, &bus, &essay).await;
+
+    bus.close().await;
+    drop(proxy);
+    fixture.stop().await;
+}
+
 /// A probe that overtakes the subscription to it is missed rightly, and says nothing of the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_subscribes_late_is_not_deaf() {

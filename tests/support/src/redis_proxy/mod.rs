@@ -110,6 +110,13 @@ impl RedisProxy {
         self.hear(Hearing::Nothing);
     }
 
+    /// While this is so, no subscriber is told that a subscription was taken, also over connections that
+    /// are new; answers and messages pass.
+    pub fn keep_confirmations(&self, are_kept: bool) {
+        self.shared
+            .order(|state| state.confirmations_kept = are_kept);
+    }
+
     /// Nothing passes in either direction, also over connections that are new. What was sent waits:
     /// a partition is this, and [`Self::cut`] before [`Self::thaw`].
     pub fn freeze(&self) {

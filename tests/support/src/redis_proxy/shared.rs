@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) subscribers_frozen: bool,
     /// How much longer the way of a subscriber's requests is than that of others.
     pub(super) subscribers_delay: Duration,
+    /// Subscribers are not told that their subscriptions were taken.
+    pub(super) confirmations_kept: bool,
     pub(super) commands_to: u16,
     pub(super) subscribers_to: u16,
     pub(super) rules: Rules,
@@ -148,8 +150,12 @@ impl State {
             return Verdict::pass_unless(hearing == Hearing::Nothing);
         };
         let is_of_document = channel.ends_with(b"}:live");
-        if hearing == Hearing::All && *kind == b"ssubscribe" && is_of_document {
+        let is_confirmed = *kind == b"ssubscribe" && !self.confirmations_kept;
+        if hearing == Hearing::All && is_confirmed && is_of_document {
             self.seen.subscribed_at = Some(Instant::now());
+        }
+        if *kind == b"ssubscribe" && self.confirmations_kept {
+            return Verdict::Meddle(Meddling::Drop);
         }
         if *kind != b"smessage" {
             return Verdict::pass_unless(hearing == Hearing::Nothing);

@@ -265,7 +265,7 @@ fn checked(position: Position) -> inkwire_checker::Position {
 #[cfg(test)]
 mod tests {
     use inkwire_checker::{LOG, Violation, check};
-    use inkwire_model::{ChainHash, NewEntry, Role};
+    use inkwire_model::{ChainHash, NewEntry, Role, Snapshot};
     use uuid::Uuid;
 
     use super::*;
@@ -361,5 +361,31 @@ mod tests {
             verdict.violations[..],
             [Violation::Complaint { .. }]
         ));
+    }
+
+    #[test]
+    fn a_reset_needs_a_snapshot_or_the_whole_log() {
+        let log = log(&["a", "b"]);
+        let reset = |snapshot| {
+            let mut reader = Tape::of("reader");
+            reader.hear(&Event::Reset {
+                cause: ResetCause::Trimmed,
+                position: log[1].position,
+                snapshot,
+            });
+            let [writer, late] = tapes(&log);
+            check(&recording([writer, reader, late])).violations
+        };
+        let begins_late = reset(None);
+        assert!(
+            matches!(begins_late[..], [Violation::BeginsLate { .. }]),
+            "{begins_late:?}"
+        );
+        let snapshot = Snapshot {
+            position: log[1].position,
+            content_type: Default::default(),
+            payload: "ab".into(),
+        };
+        assert_eq!(reset(Some(Arc::new(snapshot))), []);
     }
 }

@@ -39,6 +39,7 @@ async fn one_order(cluster: &Cluster, writers: usize) {
         .await
         .counts;
     assert_eq!((counts.entries, counts.acknowledged), (total, total));
+    assert_eq!(counts.forgotten, 0);
 }
 
 /// All entries, as one reader gets them.

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use inkwire_checker::{LOG, check};
+use inkwire_checker::{Event as Fact, LOG, Verdict, check};
 use inkwire_client::{
     ConnectOptions, Connection, Document, Draft, Event, Events, JoinOptions, State,
 };
@@ -69,7 +69,8 @@ async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
         (&json!(2), &json!("after"))
     );
     assert_eq!(entry["position"], ack["position"]);
-    assert_one_history(&document, &two.url(), None, [writer, reader]).await;
+    let verdict = assert_one_history(&document, &two.url(), None, [writer, reader]).await;
+    assert_all_there(&verdict, 2);
 }
 
 #[tokio::test]
@@ -93,7 +94,19 @@ async fn cut_connections_to_redis_lose_nothing() {
         assert_eq!(entry["payload"], "after");
         assert_eq!(entry["position"], ack["position"]);
     }
-    assert_one_history(&document, &two.url(), None, [writer, reader]).await;
+    let verdict = assert_one_history(&document, &two.url(), None, [writer, reader]).await;
+    assert_all_there(&verdict, 20);
+}
+
+/// So many were written, all of them acknowledged, and nobody had to start over.
+fn assert_all_there(verdict: &Verdict, written: u64) {
+    let counts = verdict.counts;
+    assert_eq!(
+        (counts.entries, counts.acknowledged, counts.submitted),
+        (written, written, written),
+        "{verdict}"
+    );
+    assert_eq!((counts.forgotten, counts.resets), (0, 0), "{verdict}");
 }
 
 #[test]
@@ -190,7 +203,9 @@ async fn all_text_comes_back(more: u64) {
     }
     let late = Member::join(LOG, &two, &document, true).await;
     tapes.push(late.read_log().await);
-    let verdict = check(&recording(tapes));
+    let mut recording = recording(tapes);
+    recording.push(Fact::Rewound);
+    let verdict = check(&recording);
     assert!(verdict.is_clean(), "{verdict}");
     // Nothing was told lost, nothing refused: all of it is there.
     let counts = verdict.counts;

@@ -119,7 +119,19 @@ async fn a_revocation_counts_on_every_replica_until_a_grant() {
     let token = token("alice", document, "writer");
     let url = guarded.replicas[2].url();
     let sessions = [owner, on_b, on_c, alice, back];
-    assert_one_history(document, &url, Some(&token), sessions).await;
+    let verdict = assert_one_history(document, &url, Some(&token), sessions).await;
+    // Mallory's two, Alice's, and what the race brought; the rest was refused, or is without an answer.
+    let counts = verdict.counts;
+    assert!(counts.acknowledged >= 3, "{verdict}");
+    let answered = counts.acknowledged + counts.refused;
+    assert_eq!(counts.submitted, 3 + PIPELINED, "{verdict}");
+    assert!(answered + counts.forgotten <= counts.submitted, "{verdict}");
+    // The revocation and the grant are entries too.
+    assert!(counts.entries >= counts.acknowledged + 2, "{verdict}");
+    assert!(
+        counts.entries <= counts.submitted - counts.refused + 2,
+        "{verdict}"
+    );
 }
 
 #[tokio::test]

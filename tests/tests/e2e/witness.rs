@@ -11,7 +11,7 @@ use std::{
 use inkwire_checker::{
     Content, Entry, Event as Fact, LOG, Name, Notice, Position, Recording, Verdict, check,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
@@ -50,8 +50,18 @@ struct Packet<'a> {
     content_type: Option<&'a str>,
     cause: Option<&'a str>,
     code: Option<&'a str>,
+    snapshot: Option<IgnoredAny>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
+}
+
+/// What one session did and heard of a document.
+#[derive(Default)]
+struct Facts {
+    told: Vec<Fact>,
+    /// What the payloads that it was shown make, one after the other; `None` if it said that it has
+    /// what comes before them.
+    text: Option<String>,
 }
 
 impl Witness {
@@ -63,7 +73,6 @@ impl Witness {
         }
     }
 
-    /// Bad input is no packet, and no fact.
     pub(crate) fn note(&mut self, direction: Direction, message: &str) {
         self.messages.push((direction, message.to_owned()));
     }
@@ -85,39 +94,49 @@ impl Witness {
     }
 
     /// What this session did and heard of one document.
-    fn facts(&self, document: &str, name: &Name) -> Vec<Fact> {
+    fn facts(&self, document: &str, name: &Name) -> Facts {
         let mut facts = Vec::new();
+        let mut text = Some(String::new());
         let mut client = None;
-        // A number that was refused may be used for something else.
-        let mut submitted: HashMap<u64, Content> = HashMap::new();
+        // A number that was refused is free for another append.
+        let mut submitted: HashMap<u64, (u64, Content)> = HashMap::new();
+        let mut appends = 0;
         let packets = self.messages.iter().filter_map(|(direction, message)| {
-            let packet: Packet<'_> = serde_json::from_str(message).ok()?;
+            let packet = Packet::read(message);
             (packet.document == document).then_some((*direction, packet))
         });
         for (direction, packet) in packets {
             let fact = match (direction, packet.packet_type) {
                 (Direction::Sent, "join") => {
                     client = packet.client;
+                    text = packet.since.is_none().then(String::new);
                     Fact::Started {
                         reader: name.clone(),
                         position: packet.since,
                     }
                 }
                 (Direction::Sent, "append") => {
-                    let append = packet.client_seq.unwrap();
+                    let client_seq = packet.client_seq.unwrap();
                     let (writer, content) = (name.clone(), packet.content());
-                    match submitted.insert(append, content.clone()) {
-                        None => Fact::Submitted {
-                            writer,
-                            append,
-                            content,
-                        },
-                        Some(said) if said == content => continue,
-                        Some(_) => Fact::Reworded {
-                            writer,
-                            append,
-                            content,
-                        },
+                    match submitted.get_mut(&client_seq) {
+                        None => {
+                            appends += 1;
+                            submitted.insert(client_seq, (appends, content.clone()));
+                            Fact::Submitted {
+                                writer,
+                                append: appends,
+                                content,
+                            }
+                        }
+                        Some((_, said)) if *said == content => continue,
+                        Some((append, said)) => {
+                            said.clone_from(&content);
+                            Fact::Reworded {
+                                writer,
+                                append: *append,
+                                content,
+                            }
+                        }
                     }
                 }
                 (Direction::Heard, "joined") => {
@@ -133,40 +152,66 @@ impl Witness {
                         position: packet.position.unwrap(),
                     }
                 }
-                (Direction::Heard, "entry") => Fact::Shown {
-                    reader: name.clone(),
-                    entry: Arc::new(Entry {
+                (Direction::Heard, "entry") => {
+                    if let Some(text) = &mut text {
+                        text.push_str(packet.payload.unwrap().get());
+                    }
+                    Fact::Shown {
+                        reader: name.clone(),
+                        entry: Arc::new(Entry {
+                            position: packet.position.unwrap(),
+                            author: packet.author.unwrap().into(),
+                            client: packet.client.unwrap().into(),
+                            client_seq: packet.client_seq.unwrap(),
+                            content: packet.content(),
+                        }),
+                    }
+                }
+                (Direction::Heard, "reset") => {
+                    assert!(packet.snapshot.is_none(), "nobody here makes a text of one");
+                    text = Some(String::new());
+                    Fact::Reset {
+                        reader: name.clone(),
+                        cause: packet.cause.unwrap().into(),
                         position: packet.position.unwrap(),
-                        author: packet.author.unwrap().into(),
-                        client: packet.client.unwrap().into(),
-                        client_seq: packet.client_seq.unwrap(),
-                        content: packet.content(),
-                    }),
-                },
-                (Direction::Heard, "reset") => Fact::Reset {
-                    reader: name.clone(),
-                    cause: packet.cause.unwrap().into(),
-                    position: packet.position.unwrap(),
-                },
-                (Direction::Heard, "ack") => Fact::Acknowledged {
-                    writer: name.clone(),
-                    append: packet.client_seq.unwrap(),
-                    client_seq: packet.client_seq.unwrap(),
-                    position: packet.position.unwrap(),
-                },
-                (Direction::Heard, "nack") => Fact::Told {
-                    writer: name.clone(),
-                    notice: match packet.code {
-                        Some("gap") => Notice::Gap,
-                        Some("client_conflict") => Notice::Conflict,
-                        _ => continue,
-                    },
-                },
+                    }
+                }
+                (Direction::Heard, "ack") => {
+                    let client_seq = packet.client_seq.unwrap();
+                    let (append, _) = submitted.get(&client_seq).expect("it was sent");
+                    Fact::Acknowledged {
+                        writer: name.clone(),
+                        append: *append,
+                        client_seq,
+                        position: packet.position.unwrap(),
+                    }
+                }
+                (Direction::Heard, "nack") => {
+                    let writer = name.clone();
+                    match packet.code.unwrap() {
+                        "gap" => Fact::Told {
+                            writer,
+                            notice: Notice::Gap,
+                        },
+                        "client_conflict" => Fact::Told {
+                            writer,
+                            notice: Notice::Conflict,
+                        },
+                        // It may be sent again as it is.
+                        "throttled" | "unavailable" | "log_full" | "unknown_client" => continue,
+                        _ => {
+                            let refused = submitted.remove(&packet.client_seq.unwrap());
+                            let (append, _) = refused.expect("it was sent");
+                            Fact::Refused { writer, append }
+                        }
+                    }
+                }
+                (Direction::Heard, "snapshot") => panic!("nobody here makes a text of one"),
                 _ => continue,
             };
             facts.push(fact);
         }
-        facts
+        Facts { told: facts, text }
     }
 }
 
@@ -179,20 +224,24 @@ enum Standing {
 
 impl Standing {
     fn after(self, (direction, message): &(Direction, String), document: &str) -> Self {
-        let packet = serde_json::from_str::<Packet<'_>>(message).ok();
-        let packet = packet.filter(|packet| packet.document == document);
-        match packet {
-            Some(packet) if *direction == Direction::Heard => match packet.packet_type {
-                "entry" | "joined" | "reset" => Self::At(packet.position.unwrap().to_string()),
-                "ended" | "left" => Self::Over,
-                _ => self,
-            },
+        let packet = Packet::read(message);
+        if packet.document != document || *direction == Direction::Sent {
+            return self;
+        }
+        match packet.packet_type {
+            "entry" | "joined" | "reset" => Self::At(packet.position.unwrap().to_string()),
+            "ended" | "left" => Self::Over,
             _ => self,
         }
     }
 }
 
-impl Packet<'_> {
+impl<'a> Packet<'a> {
+    /// A message that is no packet fails the test.
+    fn read(message: &'a str) -> Self {
+        serde_json::from_str(message).unwrap_or_else(|fault| panic!("{message}: {fault}"))
+    }
+
     fn content(&self) -> Content {
         let payload = self.payload.expect("these tests send JSON payloads").get();
         Content::new(
@@ -204,7 +253,8 @@ impl Packet<'_> {
 }
 
 /// Reads the log anew, lets every session that still hears come to its end, and lets the checker
-/// judge. A raw session sends nothing again by itself: what it was not told of need not be there.
+/// judge. A raw session sends nothing again by itself: what it was not told of need not be there, and
+/// is counted as forgotten. Whatever wrote to the document is among the sessions.
 pub(crate) async fn assert_one_history(
     document: &str,
     url: &str,
@@ -216,13 +266,17 @@ pub(crate) async fn assert_one_history(
     let joined = late.until("joined").await;
     let head = joined["position"].as_str().unwrap().to_owned();
     let mut recording = Recording::default();
-    recording.extend(late.witness().facts(document, &LOG.into()));
+    let log = late.witness().facts(document, &LOG.into());
+    recording.extend(log.told);
+    recording.extend(log.text.map(|text| is_text(LOG.into(), text)));
     for mut session in sessions {
         let is_over = hear_until(&mut session, document, &head).await;
         let witness = session.witness();
         let name = witness.name.clone();
-        recording.extend(witness.facts(document, &name));
-        recording.push(Fact::Forgot {
+        let facts = witness.facts(document, &name);
+        recording.extend(facts.told);
+        recording.extend(facts.text.map(|text| is_text(name.clone(), text)));
+        recording.push(Fact::GaveUp {
             writer: name.clone(),
         });
         if is_over {
@@ -231,7 +285,16 @@ pub(crate) async fn assert_one_history(
     }
     let verdict = check(&recording);
     assert!(verdict.is_clean(), "{document}: {verdict}");
+    assert!(
+        verdict.counts.entries > 0,
+        "{document}: nothing was written"
+    );
     verdict
+}
+
+fn is_text(reader: Name, text: String) -> Fact {
+    let text = text.into();
+    Fact::Text { reader, text }
 }
 
 /// Until the session is there, or says nothing more; whether it is over for this document.

@@ -86,7 +86,7 @@ async fn one_range_read_repairs_it_for_all() {
     assert_eq!(calls("read"), 1, "one range read on that replica");
     assert_eq!((calls("open"), calls("append")), (0, 0));
 
-    let outcome = staged.judge(&scene.replicas[0]).await;
+    let outcome = staged.judge(&scene).await;
     assert!(outcome.verdict.is_clean(), "{}", outcome.verdict);
     let over = dropped_at.unwrap();
     let fault = "an announcement dropped, 1,000 readers at that replica";

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use inkwire_checker::{AckLevel, Event as Fact, LOG, Verdict, check};
 use inkwire_model::{DocumentId, Entry, Position};
-use inkwire_test_support::Gateway;
 use inkwire_tests::recording;
 
 use crate::{
@@ -112,7 +111,8 @@ impl Staged {
     }
 
     /// Reads the log once more, as one who comes late, and holds every tape against it.
-    pub(crate) async fn judge(&self, gateway: &Gateway) -> Outcome {
+    pub(crate) async fn judge(&self, scene: &Scene) -> Outcome {
+        let gateway = &scene.replicas[0];
         let late = Member::join(gateway, &self.document, LOG, true).await;
         let log = late.notes().view.clone();
         let mut tapes = Vec::new();
@@ -125,6 +125,7 @@ impl Staged {
         }
         let mut recording = recording(tapes);
         recording.push(Fact::Deployed { level: self.level });
+        recording.extend(scene.has_rewound.then_some(Fact::Rewound));
         Outcome {
             verdict: check(&recording),
             log,

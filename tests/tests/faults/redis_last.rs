@@ -135,7 +135,7 @@ impl Burst {
 
     async fn ends_well(self, scene: &Scene, fault: &'static str, at: Instant) {
         self.0.settle(scene).await;
-        let outcome = self.0.judge(&scene.replicas[0]).await;
+        let outcome = self.0.judge(scene).await;
         assert!(outcome.verdict.is_clean(), "{}", outcome.verdict);
         let row = row(fault, [(&self.0, &outcome)], Times::moment(at));
         assert_eq!(row.resets, 0);

@@ -77,6 +77,7 @@ async fn partitioned(fault: &'static str, args: &[&str]) {
         proxy.thaw();
     }
     let old = std::mem::replace(&mut scene.redis, promoted);
+    scene.has_rewound = true;
     let minority = || {
         let staged = play.all();
         let writers =

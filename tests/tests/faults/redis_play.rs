@@ -89,7 +89,7 @@ impl Play {
         let mut outcomes = Vec::new();
         for staged in self.all_mut() {
             staged.settle(scene).await;
-            outcomes.push(staged.judge(&scene.replicas[0]).await);
+            outcomes.push(staged.judge(scene).await);
         }
         Finished {
             play: self,

@@ -18,6 +18,8 @@ pub(crate) struct Scene {
     /// The one that counts.
     pub(crate) redis: Redis,
     pub(crate) level: AckLevel,
+    /// The log may have lost its end.
+    pub(crate) has_rewound: bool,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -49,6 +51,7 @@ impl Scene {
             proxies,
             redis,
             level,
+            has_rewound: false,
             _turn: turn,
         }
     }

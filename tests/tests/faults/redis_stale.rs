@@ -44,6 +44,7 @@ async fn readers_are_told_writers_send_again_and_numbers_would_have_lied() {
     drop(way);
     copy.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
     drop(std::mem::replace(&mut scene.redis, copy));
+    scene.has_rewound = true;
     let late = play.together.readers[LATE].notes().last.unwrap();
     for (index, proxy) in scene.proxies.iter().enumerate() {
         proxy.lead_to(scene.redis.port());

@@ -17,8 +17,10 @@ pub(crate) enum Kind {
     Broken,
     /// Acknowledged or refused more than once.
     ToldTwice,
-    /// Given up although nothing was lost.
+    /// Given up although nothing befell it that is a reason.
     GivenUp,
+    /// Refused for good, although nobody revoked its access.
+    Refused,
     /// It never came to rest.
     Stuck,
     /// Somebody asks to be looked at again and again, and does nothing.

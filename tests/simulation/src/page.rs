@@ -17,6 +17,7 @@ use crate::{
     agenda::{Alarm, MS, Micros},
     link::LinkKey,
     plan::Plan,
+    world::Excuses,
 };
 
 /// The same person's browser tab, with one page after another in it.
@@ -55,8 +56,12 @@ pub(crate) struct Record {
     /// As whom it was welcomed last.
     pub(crate) author: Option<Subject>,
     pub(crate) appends: u64,
-    pub(crate) acked: BTreeSet<AppendId>,
-    /// What the application shows.
+    /// Acknowledged or refused.
+    pub(crate) answered: BTreeSet<AppendId>,
+    pub(crate) excuses: Excuses,
+    /// What the application made of what it was shown.
+    pub(crate) text: String,
+    /// Up to where the application shows it.
     pub(crate) shown: Seq,
     pub(crate) ended: Option<Code>,
     pub(crate) live_since: Option<Micros>,
@@ -103,6 +108,7 @@ impl Page {
             transform: plan.transforms.then(|| reword_into(rewordings.clone())),
             ..WriterLimits::default()
         };
+        let old_memory = memory.is_some();
         let options = JoinOptions {
             write_only: plan.write_only[client],
             limits,
@@ -123,7 +129,12 @@ impl Page {
                 writer: format!("c{client}.{n}").into(),
                 author: None,
                 appends: 0,
-                acked: BTreeSet::new(),
+                answered: BTreeSet::new(),
+                excuses: Excuses {
+                    old_memory,
+                    ..Excuses::default()
+                },
+                text: String::new(),
                 shown: 0,
                 ended: None,
                 live_since: None,

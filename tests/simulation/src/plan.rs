@@ -56,7 +56,10 @@ pub(crate) struct Plan {
 }
 
 /// Acknowledged entries of a few bytes that this holds: none, three, all.
-const RETAINED: [usize; 4] = [0, 480, 4 << 20, 4 << 20];
+const RETAINED: [usize; 4] = [0, 480, RETAINS_ALL, RETAINS_ALL];
+
+/// More than any page of a world writes.
+pub(crate) const RETAINS_ALL: usize = 4 << 20;
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {

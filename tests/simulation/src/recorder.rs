@@ -1,6 +1,6 @@
 //! `Recorder`: tells the checker what pages did, were told and were shown.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use inkwire_bus::LogPage;
 use inkwire_checker::{
@@ -135,6 +135,14 @@ impl Recorder {
         self.0.push(Event::Stopped { reader });
     }
 
+    /// What its application made of what it was shown.
+    pub(crate) fn text(&mut self, reader: &Name, text: &str) {
+        self.0.push(Event::Text {
+            reader: reader.clone(),
+            text: text.into(),
+        });
+    }
+
     /// What the log holds at the end, and what is to be said of it all.
     pub(crate) fn judge(&mut self, log: &LogPage) -> Verdict {
         self.0.push(Event::Started {
@@ -144,8 +152,15 @@ impl Recorder {
         for entry in &log.entries {
             self.shown(&LOG.into(), entry);
         }
+        let text: String = log.entries.iter().map(|entry| shown_as(entry)).collect();
+        self.text(&LOG.into(), &text);
         check(&self.0)
     }
+}
+
+/// What an application appends to its text.
+pub(crate) fn shown_as(entry: &inkwire_model::Entry) -> Cow<'_, str> {
+    String::from_utf8_lossy(&entry.payload)
 }
 
 fn place(position: inkwire_model::Position) -> Position {

@@ -4,10 +4,10 @@
 //! compares with the Lua. What is modelled here is the server around it.
 
 use inkwire_bus::{
-    Append, AppendOutcome, LogPage, Read, Refusal,
+    Append, AppendOutcome, Asker, LogPage, PageLimit, Read, ReadFrom, Refusal,
     memory::{Appended, Log},
 };
-use inkwire_model::{ChainHash, ClientId, ClientKey, Digest, NewEntry, Position};
+use inkwire_model::{ChainHash, ClientId, ClientKey, ClientSeq, Digest, NewEntry, Position};
 
 use crate::rng::Rng;
 
@@ -53,6 +53,29 @@ impl Redis {
         let with_digest = |entry: &NewEntry| (entry.digest(), entry.clone());
         let entries: Vec<(Digest, NewEntry)> = append.entries.iter().map(with_digest).collect();
         self.log().append(0, entries)
+    }
+
+    /// How far the log knows a client.
+    pub(crate) fn row_of(&self, key: ClientKey) -> ClientSeq {
+        let nothing = PageLimit {
+            entries: 0,
+            bytes: 0,
+        };
+        let ClientKey { subject, client } = key;
+        let asker = Asker {
+            subject,
+            client: Some(client),
+        };
+        let page = self
+            .log
+            .as_ref()
+            .map(|log| log.read(ReadFrom::Start, nothing, &[asker]));
+        let standings = page.into_iter().flat_map(|page| page.standings);
+        standings
+            .filter_map(|standing| standing.row)
+            .map(|row| row.client_seq)
+            .next()
+            .unwrap_or(0)
     }
 
     pub(crate) fn read(&mut self, read: &Read) -> LogPage {

@@ -8,7 +8,10 @@ use crate::world::BrokenModel;
 pub struct Switch {
     pub name: &'static str,
     what: Off,
-    /// No schedule is known to need it: another rule notices as well.
+    /// How a schedule may fail without it: anything else is a fault of the schedule or its judge. A hang
+    /// is in none of them, since it says nothing of the rule.
+    pub breaks: &'static [&'static str],
+    /// No schedule fails without this rule alone, since another one notices as well.
     pub is_shadowed: bool,
 }
 
@@ -18,54 +21,120 @@ enum Off {
     Rule(Rule),
     /// A rule of Redis or of the application, which the simulation plays itself.
     Model(fn(&mut BrokenModel)),
+    Both(Rule, fn(&mut BrokenModel)),
 }
 
 /// All that can be switched off.
 pub const SWITCHES: &[Switch] = &[
-    rule("no_hash", Rule::HashComparison),
-    rule("no_gap", Rule::GapRepair),
-    rule("no_buffer", Rule::BufferWhileReading),
-    rule("no_confirm", Rule::ConfirmedSubscription),
-    rule("no_rows", Rule::ClientRows),
-    rule("no_digest_check", Rule::DigestOfDuplicate),
-    rule("payload_digest", Rule::PayloadInDigest),
-    rule("acks_forgotten", Rule::RememberedAcks),
-    rule("writeonly_unwatched", Rule::WriteOnlyFollowed),
-    rule("reset_without_row", Rule::RowInReset),
-    rule("send_before_joined", Rule::SendAfterJoined),
-    rule("gap_below_held_silent", Rule::LossTold),
-    rule("row_expiry_guess", Rule::ExpiryTold),
-    rule("subject_keeps_client", Rule::SubjectIsClient),
-    rule("revocation_forgotten", Rule::RevocationRemembered),
-    // The next entry, or the comparison of heads, finds the fork that such a repeat would tell.
-    shadowed(rule("dedup_by_seq", Rule::RepeatByHash)),
+    rule(
+        "no_hash",
+        Rule::HashComparison,
+        &["SilentReset", "AcknowledgedAndMissing"],
+    ),
+    rule("no_gap", Rule::GapRepair, &["Broken"]),
+    rule("no_buffer", Rule::BufferWhileReading, &["Late"]),
+    rule("no_confirm", Rule::ConfirmedSubscription, &["Late"]),
+    rule(
+        "no_rows",
+        Rule::ClientRows,
+        &["Repeated", "Reordered", "NumberSkipped", "GivenUp"],
+    ),
+    rule(
+        "no_digest_check",
+        Rule::DigestOfDuplicate,
+        &["AcknowledgedAndMissing"],
+    ),
+    rule("payload_digest", Rule::PayloadInDigest, &["Forked"]),
+    rule(
+        "acks_forgotten",
+        Rule::RememberedAcks,
+        &["AcknowledgedAndMissing"],
+    ),
+    rule(
+        "writeonly_unwatched",
+        Rule::WriteOnlyFollowed,
+        &["AcknowledgedAndMissing"],
+    ),
+    rule(
+        "reset_without_row",
+        Rule::RowInReset,
+        &["AcknowledgedAndMissing"],
+    ),
+    rule(
+        "send_before_joined",
+        Rule::SendAfterJoined,
+        &["GivenUp", "Repeated"],
+    ),
+    rule(
+        "gap_below_held_silent",
+        Rule::LossTold,
+        &["AcknowledgedAndMissing"],
+    ),
+    rule("row_expiry_guess", Rule::ExpiryTold, &["Repeated"]),
+    rule(
+        "subject_keeps_client",
+        Rule::SubjectIsClient,
+        &["AcknowledgedAndMissing", "NeverSubmitted"],
+    ),
+    rule(
+        "revocation_forgotten",
+        Rule::RevocationRemembered,
+        &["RevocationUndone"],
+    ),
+    // The comparison of heads finds the fork that such a repeat would tell.
+    shadowed(rule("dedup_by_seq", Rule::RepeatByHash, &[])),
+    model("no_heads", no_heads, &["SilentReset"]),
+    Switch {
+        name: "dedup_by_seq+no_heads",
+        what: Off::Both(Rule::RepeatByHash, no_heads),
+        breaks: &["SilentReset"],
+        is_shadowed: false,
+    },
     // The writer is told its row again by whatever it sends next.
-    shadowed(model("row_before_log", |broken| {
-        broken.row_before_log = true;
-    })),
-    model("dup_ack_without_wait", |broken| {
-        broken.duplicates_do_not_wait = true;
-    }),
-    model("revocation_not_replicated", |broken| {
-        broken.revocations_do_not_wait = true;
-    }),
-    model("reload_keeps_id", |broken| {
-        broken.reload_keeps_client = true;
-    }),
+    shadowed(model(
+        "row_before_log",
+        |broken| broken.row_before_log = true,
+        &[],
+    )),
+    model(
+        "dup_ack_without_wait",
+        |broken| broken.duplicates_do_not_wait = true,
+        &["ReplicatedAndLost"],
+    ),
+    model(
+        "revocation_not_replicated",
+        |broken| broken.revocations_do_not_wait = true,
+        &["RevocationUndone"],
+    ),
+    model(
+        "reload_keeps_id",
+        |broken| broken.reload_keeps_client = true,
+        &["Reordered"],
+    ),
 ];
 
-const fn rule(name: &'static str, rule: Rule) -> Switch {
+fn no_heads(broken: &mut BrokenModel) {
+    broken.heads_not_compared = true;
+}
+
+const fn rule(name: &'static str, rule: Rule, breaks: &'static [&'static str]) -> Switch {
     Switch {
         name,
         what: Off::Rule(rule),
+        breaks,
         is_shadowed: false,
     }
 }
 
-const fn model(name: &'static str, breaking: fn(&mut BrokenModel)) -> Switch {
+const fn model(
+    name: &'static str,
+    breaking: fn(&mut BrokenModel),
+    breaks: &'static [&'static str],
+) -> Switch {
     Switch {
         name,
         what: Off::Model(breaking),
+        breaks,
         is_shadowed: false,
     }
 }
@@ -90,6 +159,10 @@ impl Switch {
             Off::Model(breaking) => {
                 breaking(&mut broken);
                 act(broken)
+            }
+            Off::Both(rule, breaking) => {
+                breaking(&mut broken);
+                without_rule(rule, || act(broken))
             }
         }
     }

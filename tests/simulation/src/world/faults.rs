@@ -124,13 +124,14 @@ impl World {
 
     /// A stale copy is promoted: what was appended since is gone, and its numbers are handed out again.
     pub(super) fn roll_back(&mut self) {
+        let before = self.rows();
         let Some(gone) = self.redis.roll_back() else {
             return;
         };
+        self.excuse_who_lost(&before);
         self.counts.add("rolled back");
         if gone > 0 {
             self.counts.add("rolled back, entries gone");
-            self.may_lose = true;
         }
         let head = self.redis.head();
         self.note(
@@ -143,8 +144,9 @@ impl World {
     fn empty(&mut self) {
         self.counts.add("Redis emptied");
         self.note(73, format_args!("Redis comes back empty"));
-        self.may_lose = true;
+        let before = self.rows();
         self.redis.empty();
+        self.excuse_who_lost(&before);
         self.replicas_of_the_former_master();
     }
 
@@ -193,7 +195,7 @@ impl World {
             };
             if self.faults && self.redis.expire(&key) {
                 self.clients[client].slept_ms += DAY_MS;
-                self.may_lose = true;
+                self.clients[client].page.record.excuses.row_expired = true;
                 self.counts.add("row expired");
                 self.note(
                     75,

@@ -1,6 +1,7 @@
 //! `World`: all that takes part, and the one loop that lets time pass.
 
 mod bus_side;
+mod excuses;
 mod faults;
 mod hub_side;
 mod link_side;
@@ -14,11 +15,14 @@ use std::{
 };
 
 use inkwire_bus::{Append, BusEvent, Read, Standing};
+use inkwire_checker::Name;
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
     AuthenticationError, Authenticator, Grant, Rate, Roles, SessionContext, SessionLimits,
 };
+
+pub(crate) use excuses::Excuses;
 
 use crate::{
     agenda::{Agenda, MS, Micros, SECOND},
@@ -86,6 +90,8 @@ fn run(options: &Options, broken: BrokenModel) -> Outcome {
 pub(crate) struct BrokenModel {
     /// Where the log stands with a client is read before the log, not with it.
     pub(crate) row_before_log: bool,
+    /// No replica is told the head that it asks for.
+    pub(crate) heads_not_compared: bool,
     /// A duplicate is acknowledged though no replica confirmed it.
     pub(crate) duplicates_do_not_wait: bool,
     /// A revocation is acknowledged though no replica confirmed it.
@@ -191,8 +197,8 @@ struct World {
     dies_soon: bool,
     /// A call whose outcome was given up may land until then.
     last_late_call_until: Micros,
-    /// Something was lost from the log, or may have been: then losses may be told.
-    may_lose: bool,
+    /// Writers under whose client two pages may have written at a time.
+    shared: BTreeSet<Name>,
     /// Events in this millisecond so far.
     in_this_ms: u64,
     violation: Option<Violation>,
@@ -260,7 +266,7 @@ impl World {
             revocation_shown_over: BTreeSet::new(),
             dies_soon: false,
             last_late_call_until: 0,
-            may_lose: false,
+            shared: BTreeSet::new(),
             in_this_ms: 0,
             violation: None,
         }

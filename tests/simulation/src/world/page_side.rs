@@ -3,18 +3,19 @@
 use std::sync::PoisonError;
 
 use inkwire_client::{
-    Event as Told, LossCause, Memory, State,
+    Event as Told, Memory, State,
     core::{AppendId, Output},
 };
-use inkwire_model::{AccessAction, AccessChange, Code, Subject};
+use inkwire_model::{AccessAction, AccessChange, Subject};
 use inkwire_protocol::native::{Encoding, ServerPacket};
 
-use super::{Event, Revocation, World, hub_side, subject};
+use super::{Event, Excuses, Revocation, World, hub_side, subject};
 use crate::{
     agenda::{MS, SECOND},
     judge::Kind,
     link::Up,
     page::{Opening, Page},
+    recorder::shown_as,
 };
 
 impl World {
@@ -86,6 +87,7 @@ impl World {
         match event {
             Told::Entry(entry) => {
                 record.shown = entry.position.seq;
+                record.text += &shown_as(&entry);
                 if AccessChange::of(&entry).is_some() {
                     // A replica with a member remembers what it delivered.
                     self.revocation_shown_over.extend(of.page.link);
@@ -96,6 +98,7 @@ impl World {
                 cause, position, ..
             } => {
                 record.shown = position.seq;
+                record.text.clear();
                 self.counts.add("reset");
                 self.note(63, format_args!("{name} is reset: {cause:?} to {position}"));
                 if !write_only {
@@ -108,18 +111,19 @@ impl World {
                 position,
             } => {
                 self.counts.add("acknowledged");
-                let is_news = record.acked.insert(append);
-                if !is_news {
-                    let what = format!("{name}#{} was acknowledged twice", append.0);
-                    self.violate(Kind::ToldTwice, what);
-                }
+                self.answered(client, append);
                 self.recorder
                     .acknowledged(&writer, append, client_seq, position);
             }
             Told::Nack { append, nack } => {
                 self.counts.add("told refused");
                 self.note(64, format_args!("{name}#{} is refused: {nack:?}", append.0));
+                self.answered(client, append);
                 self.recorder.refused(&writer, append);
+                if !self.may_be_refused(client, &nack) {
+                    let what = format!("{name}#{} was refused: {nack:?}", append.0);
+                    self.violate(Kind::Refused, what);
+                }
             }
             Told::Lost {
                 appends: (first, last),
@@ -131,11 +135,13 @@ impl World {
                     65,
                     format_args!("{name}#{}..{} lost: {cause:?}", first.0, last.0),
                 );
-                // What a page before this one wrote, or its former user, is not its own.
-                if last.0 > 0 && cause != LossCause::SubjectChanged {
+                // What a page before this one wrote, and no memory has, bears no number of its own. What
+                // a former user wrote is told to nobody else: that writer was forgotten, and this one has
+                // a name of its own, unless the page was never welcomed before.
+                if last.0 > 0 {
                     self.recorder.lost(&writer, AppendId(first.0.max(1)), last);
                 }
-                if !self.may_lose && cause != LossCause::Ended {
+                if !self.may_lose(client, cause) {
                     let what = format!("{name} was told of a loss ({cause:?})");
                     self.violate(Kind::GivenUp, what);
                 }
@@ -150,10 +156,11 @@ impl World {
                 if let Some(author) = &self.clients[client].page.record.author {
                     self.recorder.client(&writer, author, &fresh);
                 }
-                if !self.may_lose {
-                    let what = format!("{name} gave up its client, and nothing was lost");
+                if !self.may_renew(client) {
+                    let what = format!("{name} gave up its client for no reason");
                     self.violate(Kind::GivenUp, what);
                 }
+                self.clients[client].page.record.excuses = Excuses::default();
             }
             Told::Broken(fault) => self.violate(Kind::Broken, format!("{name}: {fault}")),
             Told::State(State::Live { position, .. }) => {
@@ -168,7 +175,7 @@ impl World {
                 self.counts.add("ended");
                 self.note(67, format_args!("{name} ended: {code:?}"));
                 self.page_forgets(client);
-                if code != Code::Revoked {
+                if !self.may_end(client, code) {
                     self.violate(Kind::GivenUp, format!("{name} ended with {code:?}"));
                 }
             }
@@ -179,6 +186,15 @@ impl World {
             }
             Told::Waiting { .. } => self.counts.add("told to wait"),
             Told::Snapshot(_) | Told::Signal(_) | Told::Error { .. } => {}
+        }
+    }
+
+    /// Each append is answered once.
+    fn answered(&mut self, client: usize, append: AppendId) {
+        let record = &mut self.clients[client].page.record;
+        if !record.answered.insert(append) {
+            let what = format!("{}#{} was answered twice", record.name, append.0);
+            self.violate(Kind::ToldTwice, what);
         }
     }
 
@@ -289,6 +305,9 @@ impl World {
             // The same writer, to whoever looks on; its appends are counted on.
             fresh.record.writer = of.page.record.writer.clone();
             fresh.record.appends = of.page.record.appends;
+            if !self.broken.reload_keeps_client {
+                self.shared.insert(fresh.record.writer.clone());
+            }
         } else {
             of.written += of.page.record.appends;
         }
@@ -305,7 +324,6 @@ impl World {
         if self.broken.reload_keeps_client {
             let document = of.page.core.document(&self.document);
             let memory = document.and_then(|document| document.memory())?;
-            self.may_lose = true;
             return Some(Memory {
                 from: 1,
                 mark: 0,
@@ -321,7 +339,6 @@ impl World {
         let document = of.page.core.document(&self.document);
         let kept = document.and_then(|document| document.memory())?;
         self.counts.add("page resumed an old memory");
-        self.may_lose = true;
         let mark = kept.mark.saturating_sub(self.rng.below(4));
         Some(Memory {
             mark,
@@ -334,8 +351,8 @@ impl World {
     /// Another user logs in, in the same page.
     pub(super) fn change_user(&mut self, client: usize) {
         self.counts.add("user changed");
-        self.may_lose = true;
         let of = &mut self.clients[client];
+        of.page.record.excuses.user_changed |= of.page.record.author.is_some();
         of.users += 1;
         of.subject = subject(client, of.users);
         let name = of.subject.clone();

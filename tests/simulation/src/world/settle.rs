@@ -1,7 +1,8 @@
 //! The end: everything heals, and the world has to come to rest and be right.
 
-use inkwire_bus::{PageLimit, ReadFrom};
-use inkwire_model::{AccessChange, Seq};
+use inkwire_bus::{LogPage, PageLimit, ReadFrom};
+use inkwire_checker::Violation as Found;
+use inkwire_model::{AccessChange, Entry, Seq};
 
 use super::{Event, Revocation, World, subject};
 use crate::{
@@ -55,11 +56,20 @@ impl World {
             Some(why) => {
                 self.quiet_since = None;
                 if self.now > healed_at + REST_MAX {
-                    self.violate(Kind::Stuck, why);
+                    self.never_rests(why);
                 }
                 false
             }
         }
+    }
+
+    /// What does not come to rest may say why: a history that is another one, or an entry that is lost.
+    fn never_rests(&mut self, why: String) {
+        const MEANS_THE_SAME: [&str; 4] = ["Behind", "HeldAndMissing", "Unanswered", "TextDiffers"];
+        let found = self.judge().err();
+        let found = found.filter(|found| !MEANS_THE_SAME.contains(&found.name.as_str()));
+        let stuck = || Violation::new(Kind::Stuck, why);
+        self.violation = Some(found.unwrap_or_else(stuck));
     }
 
     /// Why the world is not at rest.
@@ -73,8 +83,10 @@ impl World {
             if client.is_asleep {
                 return Some(format!("{} sleeps", record.name));
             }
-            let document = client.page.core.document(&self.document)?;
             let name = &record.name;
+            let Some(document) = client.page.core.document(&self.document) else {
+                return Some(format!("{name} has no document"));
+            };
             // A page may think that it is live, and talk to nobody.
             let talks = client.page.link.is_some_and(|key| {
                 let link = &self.links[key];
@@ -129,7 +141,7 @@ impl World {
         });
         if self.revocation == Revocation::Acknowledged || is_remembered {
             let subject = subject(self.clients.len() - 1, 0);
-            let is_it = |entry: &std::sync::Arc<inkwire_model::Entry>| {
+            let is_it = |entry: &std::sync::Arc<Entry>| {
                 AccessChange::of(entry).is_some_and(|change| change.subject == subject)
             };
             if !log.entries.iter().any(is_it) {
@@ -140,13 +152,40 @@ impl World {
         for client in 0..self.clients.len() {
             self.record_rewordings(client);
         }
+        for client in &self.clients {
+            let record = &client.page.record;
+            if !client.write_only && record.ended.is_none() {
+                self.recorder.text(&record.name, &record.text);
+            }
+        }
         let verdict = self.recorder.judge(&log);
-        // Two pages under one client may both be writing: nothing is promised of their common order.
-        let counts = |violation: &&inkwire_checker::Violation| {
-            let of_order = matches!(violation, inkwire_checker::Violation::Reordered { .. });
-            !(of_order && self.plan.remembers)
-        };
-        let first = verdict.violations.iter().find(counts);
+        let first = verdict
+            .violations
+            .iter()
+            .find(|found| !self.is_of_two_pages(found, &log));
         first.map_or(Ok(()), |violation| Err(violation.into()))
     }
+
+    /// Two pages under one client may both be writing: nothing is promised of their common order.
+    fn is_of_two_pages(&self, found: &Found, log: &LogPage) -> bool {
+        let Found::Reordered {
+            writer,
+            first,
+            second,
+        } = found
+        else {
+            return false;
+        };
+        let entry = |seq| log.entries.iter().find(|entry| entry.position.seq == seq);
+        let (Some(first), Some(second)) = (entry(first.seq), entry(second.seq)) else {
+            return false;
+        };
+        let one_client = first.client == second.client && first.author == second.author;
+        self.shared.contains(writer) && one_client && page_of(first) != page_of(second)
+    }
+}
+
+/// The page that wrote an entry: its text begins with the page's name.
+fn page_of(entry: &Entry) -> Option<&[u8]> {
+    entry.payload.split(|byte| *byte == b'#').next()
 }

@@ -95,6 +95,7 @@ impl Page {
             plan,
             encoding,
             memory,
+            now,
         } = of;
         let options = SessionOptions {
             seed: Some(seed),
@@ -115,7 +116,7 @@ impl Page {
             memory,
             ..JoinOptions::default()
         };
-        let opened = core.open_document(crate::world::document(), options, Now::default());
+        let opened = core.open_document(crate::world::document(), options, now);
         debug_assert!(opened.is_some());
         Self {
             n,
@@ -152,6 +153,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) encoding: Encoding,
     /// What the page before it kept.
     pub(crate) memory: Option<Memory>,
+    pub(crate) now: Now,
 }
 
 impl Record {

@@ -2,7 +2,7 @@
 //! of its own, of this page and of this cause.
 
 use inkwire_client::LossCause;
-use inkwire_model::{ClientKey, ClientSeq, Code, Nack};
+use inkwire_model::{ClientKey, ClientRow, ClientSeq, Code, Nack};
 
 use super::{Revocation, World};
 use crate::plan::RETAINS_ALL;
@@ -16,6 +16,10 @@ pub(crate) struct Excuses {
     pub(crate) rolled_back: bool,
     /// The log forgot this client after a day.
     pub(crate) row_expired: bool,
+    /// It was told a row that the log was beyond already: the row of a reset may be older than an
+    /// acknowledgement that overtook it. A client that does not hold the difference asks again, is told
+    /// that nothing is lost, and goes on under another name.
+    pub(crate) old_row: bool,
     /// Another user came after it was welcomed.
     pub(crate) user_changed: bool,
 }
@@ -39,6 +43,7 @@ impl World {
         excuses.old_memory
             || excuses.row_expired
             || excuses.user_changed
+            || (excuses.old_row && !self.retains_all())
             || self.lost_what_is_not_kept(client)
             // An entry was refused, of which an earlier attempt may have landed.
             || self.is_revoked(client)
@@ -78,12 +83,25 @@ impl World {
         }
     }
 
+    /// A page is told how far the log knows its client.
+    pub(super) fn compare_row(&mut self, client: usize, row: Option<&ClientRow>) {
+        let told = row.map_or(0, |row| row.client_seq);
+        if self.rows().get(client).is_some_and(|known| told < *known) {
+            self.counts.add("told an old row");
+            self.clients[client].page.record.excuses.old_row = true;
+        }
+    }
+
     fn excuses(&self, client: usize) -> Excuses {
         self.clients[client].page.record.excuses
     }
 
     fn lost_what_is_not_kept(&self, client: usize) -> bool {
-        self.excuses(client).rolled_back && self.plan.retained_bytes_max < RETAINS_ALL
+        self.excuses(client).rolled_back && !self.retains_all()
+    }
+
+    fn retains_all(&self) -> bool {
+        self.plan.retained_bytes_max == RETAINS_ALL
     }
 
     /// The last client is the one whose access is revoked, if anybody's.

@@ -16,6 +16,7 @@ use std::{
 
 use inkwire_bus::{Append, BusEvent, Read, Standing};
 use inkwire_checker::Name;
+use inkwire_client::Now;
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
@@ -235,6 +236,10 @@ impl World {
                     plan: &plan,
                     encoding: rng.pick(&Encoding::ALL),
                     memory: None,
+                    now: Now {
+                        elapsed_ms: 0,
+                        unix_ms: START_MS,
+                    },
                 }),
                 written: 0,
                 is_asleep: false,

@@ -21,6 +21,9 @@ use crate::{
 impl World {
     pub(super) fn page_hears(&mut self, client: usize, packet: ServerPacket) {
         self.note_with(60, || format!("c{client} hears {}", heard(&packet)));
+        if let ServerPacket::Reset { row, .. } = &packet {
+            self.compare_row(client, row.as_ref());
+        }
         let now = self.clients[client].now(self.now);
         self.clients[client].page.core.receive(packet, now);
     }
@@ -298,6 +301,7 @@ impl World {
             plan: &self.plan,
             encoding: self.rng.pick(&Encoding::ALL),
             memory,
+            now: self.clients[client].now(self.now),
         });
         self.note(68, format_args!("c{client} reloads: {}", fresh.record.name));
         let of = &mut self.clients[client];

@@ -18,7 +18,7 @@ impl Trace {
         }
     }
 
-    /// `tag` stands for the line in the hash.
+    /// `tag` stands for the line in the hash, since most lines are never made.
     pub(crate) fn add(&mut self, at: Micros, tag: u64, line: fmt::Arguments<'_>) {
         for word in [at, tag] {
             self.hash = (self.hash ^ word).wrapping_mul(0x0100_0000_01b3);

@@ -21,7 +21,6 @@ enum Off {
     Rule(Rule),
     /// A rule of Redis or of the application, which the simulation plays itself.
     Model(fn(&mut BrokenModel)),
-    Both(Rule, fn(&mut BrokenModel)),
 }
 
 /// All that can be switched off.
@@ -81,15 +80,13 @@ pub const SWITCHES: &[Switch] = &[
         Rule::RevocationRemembered,
         &["RevocationUndone"],
     ),
-    // The comparison of heads finds the fork that such a repeat would tell.
+    // The next entry, or whatever else reads the log, finds the fork that such a repeat would tell.
     shadowed(rule("dedup_by_seq", Rule::RepeatByHash, &[])),
-    model("no_heads", no_heads, &["SilentReset"]),
-    Switch {
-        name: "dedup_by_seq+no_heads",
-        what: Off::Both(Rule::RepeatByHash, no_heads),
-        breaks: &["SilentReset"],
-        is_shadowed: false,
-    },
+    model(
+        "no_heads",
+        |broken| broken.heads_not_compared = true,
+        &["AcknowledgedAndMissing", "SilentReset"],
+    ),
     // The writer is told its row again by whatever it sends next.
     shadowed(model(
         "row_before_log",
@@ -112,10 +109,6 @@ pub const SWITCHES: &[Switch] = &[
         &["Reordered"],
     ),
 ];
-
-fn no_heads(broken: &mut BrokenModel) {
-    broken.heads_not_compared = true;
-}
 
 const fn rule(name: &'static str, rule: Rule, breaks: &'static [&'static str]) -> Switch {
     Switch {
@@ -159,10 +152,6 @@ impl Switch {
             Off::Model(breaking) => {
                 breaking(&mut broken);
                 act(broken)
-            }
-            Off::Both(rule, breaking) => {
-                breaking(&mut broken);
-                without_rule(rule, || act(broken))
             }
         }
     }

@@ -15,9 +15,8 @@ use std::{
 };
 
 use inkwire_bus::{Append, BusEvent, Read, Standing};
-use inkwire_checker::Name;
 use inkwire_client::Now;
-use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
+use inkwire_model::{ClientId, DocumentId, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
     AuthenticationError, Authenticator, Grant, Rate, Roles, SessionContext, SessionLimits,
@@ -198,8 +197,8 @@ struct World {
     dies_soon: bool,
     /// A call whose outcome was given up may land until then.
     last_late_call_until: Micros,
-    /// Writers under whose client two pages may have written at a time.
-    shared: BTreeSet<Name>,
+    /// Clients as which two pages may have written at a time.
+    shared: Vec<ClientId>,
     /// Events in this millisecond so far.
     in_this_ms: u64,
     violation: Option<Violation>,
@@ -271,7 +270,7 @@ impl World {
             revocation_shown_over: BTreeSet::new(),
             dies_soon: false,
             last_late_call_until: 0,
-            shared: BTreeSet::new(),
+            shared: Vec::new(),
             in_this_ms: 0,
             violation: None,
         }

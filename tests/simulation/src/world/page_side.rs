@@ -309,9 +309,6 @@ impl World {
             // The same writer, to whoever looks on; its appends are counted on.
             fresh.record.writer = of.page.record.writer.clone();
             fresh.record.appends = of.page.record.appends;
-            if !self.broken.reload_keeps_client {
-                self.shared.insert(fresh.record.writer.clone());
-            }
         } else {
             of.written += of.page.record.appends;
         }
@@ -343,6 +340,7 @@ impl World {
         let document = of.page.core.document(&self.document);
         let kept = document.and_then(|document| document.memory())?;
         self.counts.add("page resumed an old memory");
+        self.shared.push(kept.client.clone());
         let mark = kept.mark.saturating_sub(self.rng.below(4));
         Some(Memory {
             mark,

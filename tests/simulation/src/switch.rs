@@ -28,7 +28,7 @@ pub const SWITCHES: &[Switch] = &[
     rule(
         "no_hash",
         Rule::HashComparison,
-        &["SilentReset", "AcknowledgedAndMissing"],
+        &["SilentReset", "AcknowledgedAndMissing", "RevocationUndone"],
     ),
     rule("no_gap", Rule::GapRepair, &["Broken"]),
     rule("no_buffer", Rule::BufferWhileReading, &["Late"]),
@@ -73,7 +73,12 @@ pub const SWITCHES: &[Switch] = &[
     rule(
         "subject_keeps_client",
         Rule::SubjectIsClient,
-        &["AcknowledgedAndMissing", "NeverSubmitted"],
+        &[
+            "AcknowledgedAndMissing",
+            "GivenUp",
+            "NeverSubmitted",
+            "Stranger",
+        ],
     ),
     rule(
         "revocation_forgotten",

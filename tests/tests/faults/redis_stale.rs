@@ -36,6 +36,13 @@ async fn readers_are_told_writers_send_again_and_numbers_would_have_lied() {
         );
         assert!(vanishing > 0);
     }
+    // A busy machine may acknowledge long before it shows: everybody has to know what vanishes.
+    let held = head(&copy, &play.together.document).unwrap();
+    until("everybody saw what vanishes", PATIENCE, || {
+        let knows = |last: Option<Position>| last.is_some_and(|last| last.seq > held.seq);
+        (play.together.members()).all(|member| knows(member.notes().last))
+    })
+    .await;
     let began = Instant::now();
     for proxy in &scene.proxies {
         proxy.freeze();

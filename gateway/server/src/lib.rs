@@ -26,6 +26,7 @@ pub mod replica;
 pub mod routes;
 pub mod serve;
 pub mod socket;
+pub mod sockjs;
 pub mod stop;
 pub mod stream_reset;
 pub mod telemetry;

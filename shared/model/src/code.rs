@@ -71,6 +71,14 @@ codes! {
     BadText              "bad_text"              400 1007 Corrected "A text message was not UTF-8.";
     UnexpectedFrame      "unexpected_frame"      400 1002 Corrected "This frame may not come now; a session begins with hello.";
     UnknownPacket        "unknown_packet"        400 0    Corrected "No packet has this type.";
+    UnsupportedVersion   "unsupported_version"   400 1002 Corrected "None of the versions that the client accepts is spoken here.";
+    UnknownCommand       "unknown_command"       400 1002 Corrected "No frame of a client has this command.";
+    MissingHeader        "missing_header"        400 1002 Corrected "The frame needs a header that it does not have.";
+    DuplicateId          "duplicate_id"          409 1002 Corrected "A subscription or transaction with this id is open already.";
+    UnknownTransaction   "unknown_transaction"   409 1002 Corrected "No transaction with this id is open.";
+    UnknownAck           "unknown_ack"           409 1002 Corrected "No message with this id waits for an acknowledgement.";
+    TransactionTooLarge  "transaction_too_large" 413 1008 Corrected "More transactions are open, or more is in them, than may be.";
+    TooManySubscriptions "too_many_subscriptions" 429 1008 Corrected "The session has as many subscriptions as it may.";
     FrameTooLarge        "frame_too_large"       413 1009 Corrected "The message is larger than the limit; the connection closes.";
     InvalidDocumentId    "invalid_document_id"   400 0    Corrected "The document id is not valid.";
     InvalidPosition      "invalid_position"      400 0    Corrected "The position is not of the form seq-hash.";
@@ -139,6 +147,18 @@ mod tests {
             .filter(|r| r.close_code == 1002)
             .map(|r| r.code)
             .collect();
-        assert_eq!(with_1002, [Code::Malformed, Code::UnexpectedFrame]);
+        assert_eq!(
+            with_1002,
+            [
+                Code::Malformed,
+                Code::UnexpectedFrame,
+                Code::UnsupportedVersion,
+                Code::UnknownCommand,
+                Code::MissingHeader,
+                Code::DuplicateId,
+                Code::UnknownTransaction,
+                Code::UnknownAck,
+            ]
+        );
     }
 }

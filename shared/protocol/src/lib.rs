@@ -4,4 +4,5 @@
 //! for leaves as a value, and what happens to a document enters as one.
 
 pub mod native;
+pub mod stomp;
 pub mod websocket;

@@ -11,6 +11,7 @@
 pub mod contract;
 mod event;
 pub mod memory;
+mod queues;
 mod request;
 mod tickets;
 
@@ -18,6 +19,11 @@ pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
 };
 pub use memory::{MemoryBus, MemoryStore};
+pub use queues::{
+    InvalidMessageId, LostLease, MemoryQueues, MessageId, NewMessage, NodeLease, QueueFuture,
+    QueueLimits, QueueListener, QueueMessage, Queues, ReceiverId, ReceiverTurn, ReceiverTurned,
+    SendGroup, Sent, Turn, Turned,
+};
 pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Ticket};
 pub use tickets::{MemoryTickets, Redemption, TicketFuture, TicketHash, Tickets};
 

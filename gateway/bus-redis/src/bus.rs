@@ -23,6 +23,7 @@ use crate::{
     fitness::{self, CheckError, Fitness},
     keys::Keys,
     link::{Health, Link, RedisTally},
+    mail::Post,
     reader::Reader,
     signal_message,
     subscriber::{self, Subscriber},
@@ -34,6 +35,7 @@ pub struct RedisBus {
     /// Where nothing waits for replicas: tickets go here.
     pub(crate) side: Client,
     pub(crate) keys: Keys,
+    pub(crate) post: Post,
     appender: Appender,
     reader: Reader,
     subscriber: Subscriber,
@@ -52,6 +54,8 @@ pub enum StartError {
     Config(#[from] InvalidConfig),
     #[error("a timer could not be made: {0}")]
     Timer(#[from] io::Error),
+    #[error("no address could be drawn: {0}")]
+    Address(#[from] getrandom::Error),
 }
 
 impl RedisBus {
@@ -95,8 +99,11 @@ impl RedisBus {
             async move { link.watch(side, checked, disconnecting).await }
         };
         connections.spawn(watching);
+        let (post, carrier) = Post::new(&checked.keys, side.clone(), link.clone())?;
+        requests.spawn(carrier.run(closing.clone()));
         let subscriber = Subscriber::start(
             &checked,
+            &post.mailbox,
             &side,
             &link,
             &listener,
@@ -113,6 +120,7 @@ impl RedisBus {
             link,
             side,
             keys: checked.keys.clone(),
+            post,
             appender,
             reader,
             subscriber,

@@ -20,6 +20,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/read.lua"),
     include_str!("../lua/permits.lua"),
     include_str!("../lua/tickets.lua"),
+    include_str!("../lua/claims.lua"),
 );
 
 const NAME_PLACE: &str = "@LIBRARY@";
@@ -35,6 +36,9 @@ pub(crate) struct Library {
     pub(crate) permits: String,
     pub(crate) ticket_keep: String,
     pub(crate) ticket_redeem: String,
+    pub(crate) claim: String,
+    pub(crate) claim_release: String,
+    pub(crate) claim_end: String,
 }
 
 pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -48,6 +52,9 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         permits: format!("{name}_permits"),
         ticket_keep: format!("{name}_ticket_keep"),
         ticket_redeem: format!("{name}_ticket_redeem"),
+        claim: format!("{name}_claim"),
+        claim_release: format!("{name}_claim_release"),
+        claim_end: format!("{name}_claim_end"),
         name,
     }
 });

@@ -3,7 +3,7 @@
 //! All keys of a document carry the hash tag `{document}`, so that one call may touch them in a
 //! Cluster; a document id has no braces, so the tag is the whole id and nothing else.
 
-use inkwire_bus::TicketHash;
+use inkwire_bus::{ClaimKey, ReplicaAddress, TicketHash};
 use inkwire_model::DocumentId;
 
 /// Version of what stands in Redis. Whoever changes the layout of a key, a row or a record raises it.
@@ -63,6 +63,22 @@ impl Keys {
         format!("{}ticket:{{{digits}}}", self.root)
     }
 
+    /// The hash that says whose something is. The tag is one of 256, so that a bulk renewal is one call
+    /// for each of them, also in a Cluster.
+    pub(crate) fn claim(&self, key: &ClaimKey) -> String {
+        format!("{}claim:{{{:02x}}}:{key}", self.root, Self::claim_tag(key))
+    }
+
+    /// Claims with the same one may be touched in one call.
+    pub(crate) fn claim_tag(key: &ClaimKey) -> u8 {
+        key.0.first().copied().unwrap_or_default()
+    }
+
+    /// The channel of one replica's letters.
+    pub(crate) fn mail(&self, address: ReplicaAddress) -> String {
+        format!("{}mail:{{{address}}}", self.root)
+    }
+
     /// State, log and channel of a document whose id is none.
     pub(crate) fn of_nobody(&self, id: &str) -> [String; 3] {
         let root = &self.root;
@@ -104,6 +120,15 @@ mod tests {
         let keys = Keys::new("inkwire").unwrap();
         let key = keys.ticket(&TicketHash([0x0f; 32]));
         assert_eq!(key, format!("inkwire:1:ticket:{{{}}}", "0f".repeat(32)));
+    }
+
+    #[test]
+    fn claims_share_a_tag_and_mail_is_addressed() {
+        let keys = Keys::new("inkwire").unwrap();
+        let claim = keys.claim(&ClaimKey([0xab; 32]));
+        assert_eq!(claim, format!("inkwire:1:claim:{{ab}}:{}", "ab".repeat(32)));
+        let mail = keys.mail(ReplicaAddress([1; 16]));
+        assert_eq!(mail, format!("inkwire:1:mail:{{{}}}", "01".repeat(16)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod gather;
 mod keys;
 mod link;
+mod mail;
 mod read_call;
 mod reader;
 mod record;

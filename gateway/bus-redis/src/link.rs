@@ -50,6 +50,8 @@ pub struct RedisTally {
     pub round_trip: Histogram,
     /// Subscriber connections that ended and were opened again.
     pub reconnects: Count,
+    /// Letters to other replicas that found no room, or Redis away.
+    pub letters_lost: Count,
 }
 
 #[derive(Debug)]

@@ -10,6 +10,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod event;
+mod mail;
 pub mod memory;
 mod queues;
 mod request;
@@ -17,6 +18,10 @@ mod tickets;
 
 pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
+};
+pub use mail::{
+    ClaimKey, LETTER_BYTES_MAX, Mail, MailFuture, MemoryMail, MemoryPostOffice, Owner, Recipient,
+    ReplicaAddress,
 };
 pub use memory::{MemoryBus, MemoryStore};
 pub use queues::{

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use inkwire_bus::{Bus, Listener, MemoryBus, MemoryTickets, Tickets};
+use inkwire_bus::{Bus, Listener, Mail, MemoryBus, MemoryTickets, Tickets};
 use inkwire_bus_redis::{
     CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
 };
@@ -62,6 +62,12 @@ impl ReplicaBus {
             Some((bus, _)) => bus.clone(),
             None => Arc::new(MemoryTickets::default()),
         }
+    }
+
+    /// Letters to other replicas; `None` where there are none. Ask after the start.
+    pub fn mail(&self) -> Option<Arc<dyn Mail>> {
+        let (bus, _) = self.running.as_ref()?;
+        Some(bus.clone())
     }
 
     /// What it counted; `None` for the embedded one.

@@ -27,7 +27,7 @@ use super::{
     wire::{Said, Wire, text_of},
     wishes::Wishes,
 };
-use crate::{config::Checked, link::Link, record::RecordReader, signal_message};
+use crate::{config::Checked, link::Link, mail::Mailbox, record::RecordReader, signal_message};
 
 /// Channels in one command: cheap for Redis, and no long pause for others.
 const CHANNELS_AT_ONCE: usize = 500;
@@ -37,6 +37,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct Conversation {
     checked: Checked,
+    /// Whose letters come over this connection.
+    mailbox: Option<Arc<Mailbox>>,
     prober: Client,
     link: Arc<Link>,
     listener: Arc<dyn Listener>,
@@ -60,6 +62,7 @@ struct Probes {
 impl Conversation {
     pub(super) fn new(
         checked: Checked,
+        mailbox: Option<Arc<Mailbox>>,
         prober: Client,
         link: Arc<Link>,
         listener: Arc<dyn Listener>,
@@ -67,6 +70,7 @@ impl Conversation {
     ) -> Self {
         Self {
             checked,
+            mailbox,
             prober,
             link,
             listener,
@@ -85,6 +89,9 @@ impl Conversation {
                 ended = self.converse(&mut pause) => ended,
             };
             self.link.tally.reconnects.add(1);
+            if let Some(mailbox) = &self.mailbox {
+                mailbox.set_reachable(false);
+            }
             let lost = self.subscriptions.lose_all();
             if let Err(why) = ended {
                 self.link.note_absence(&why);
@@ -107,6 +114,9 @@ impl Conversation {
         let mut wire = Wire::open(&self.checked).await?;
         self.probe_channel = self.new_probe_channel()?;
         wire.say(&["SSUBSCRIBE", &self.probe_channel]);
+        if let Some(mailbox) = &self.mailbox {
+            wire.say(&["SSUBSCRIBE", &mailbox.channel]);
+        }
         let wishes = self.wishes.take();
         let changes = self.subscriptions.wish(wishes);
         self.apply(&mut wire, changes);
@@ -180,6 +190,9 @@ impl Conversation {
                     b"ssubscribe" if channel == self.probe_channel.as_bytes() => {
                         probes.are_subscribed = true;
                     }
+                    b"ssubscribe" | b"sunsubscribe" if self.is_mail(channel) => {
+                        return self.take_mail_answer(kind);
+                    }
                     b"ssubscribe" => self.take_answer(wire, channel, true),
                     b"sunsubscribe" => self.take_answer(wire, channel, false),
                     _ => {}
@@ -216,6 +229,11 @@ impl Conversation {
             probes.heard = number.unwrap_or(0).max(probes.heard);
             return;
         }
+        if let Some(mailbox) = &self.mailbox
+            && mailbox.channel.as_bytes() == channel
+        {
+            return mailbox.take(message);
+        }
         let named = self.checked.keys.document_of_live(channel);
         let Some(document) = named
             .and_then(|named| self.subscriptions.follows(named))
@@ -238,6 +256,22 @@ impl Conversation {
                 self.listener.hear(BusEvent::Suspect(lagged));
             }
         }
+    }
+
+    fn is_mail(&self, channel: &[u8]) -> bool {
+        let mailbox = self.mailbox.as_ref();
+        mailbox.is_some_and(|mailbox| mailbox.channel.as_bytes() == channel)
+    }
+
+    fn take_mail_answer(&self, kind: &[u8]) -> io::Result<()> {
+        if kind != b"ssubscribe" {
+            // As it does when a slot moves. A new connection asks for it again.
+            return Err(io::Error::other("Redis ended the subscription to letters"));
+        }
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.set_reachable(true);
+        }
+        Ok(())
     }
 
     fn take_answer(&mut self, wire: &mut Wire, channel: &[u8], is_subscribed: bool) {

@@ -20,7 +20,7 @@ use inkwire_model::DocumentId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{conversation::Conversation, wishes::Wishes};
-use crate::{config::Checked, link::Link};
+use crate::{config::Checked, link::Link, mail::Mailbox};
 
 /// Connects, shakes hands, and parts.
 pub(crate) async fn knock(checked: &Checked) -> io::Result<()> {
@@ -32,10 +32,11 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// `prober` publishes the probes: over a connection of commands, so that a subscriber whose server
+    /// Letters come over the first connection. `prober` publishes the probes: over a connection of commands, so that a subscriber whose server
     /// is no longer the one that is written to is found out.
     pub(crate) fn start(
         checked: &Checked,
+        mailbox: &Arc<Mailbox>,
         prober: &Client,
         link: &Arc<Link>,
         listener: &Arc<dyn Listener>,
@@ -43,10 +44,11 @@ impl Subscriber {
         closing: &CancellationToken,
     ) -> Self {
         let connections = (0..checked.config.subscriber_connections)
-            .map(|_| {
+            .map(|index| {
                 let wishes = Arc::new(Wishes::default());
                 let conversation = Conversation::new(
                     checked.clone(),
+                    (index == 0).then(|| mailbox.clone()),
                     prober.clone(),
                     link.clone(),
                     listener.clone(),

@@ -6,6 +6,7 @@ mod differential;
 mod fitness;
 mod fixture;
 mod functions;
+mod mail;
 mod once;
 mod replicated;
 mod secured;

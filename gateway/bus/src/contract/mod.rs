@@ -5,6 +5,7 @@
 
 mod cases;
 mod fixture;
+mod mail;
 mod recorder;
 mod replica;
 mod tickets;
@@ -12,6 +13,7 @@ mod writer;
 
 pub use cases::*;
 pub use fixture::{Fixture, LOG_ENTRIES_MAX};
+pub use mail::*;
 pub use recorder::{Recorder, TimedOut};
 pub use replica::{Replica, WIDE, document};
 pub use tickets::*;

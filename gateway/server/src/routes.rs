@@ -14,14 +14,14 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Version, header};
-use hyper::{ext::Protocol, upgrade::OnUpgrade};
+use hyper::{ext, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::Encoding,
     websocket::{Refusal, accept, accept_extended},
 };
-use inkwire_session::{Place, Presented, Tally};
+use inkwire_session::{Framing, Place, Presented, Protocol, Tally};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
@@ -214,9 +214,10 @@ fn agree(
     gateway.takes_newcomers()?;
     let agreed = Agreed {
         context: gateway.admission.context(peer, headers).clone(),
-        encoding: sub_protocol
-            .and_then(Encoding::of_sub_protocol)
-            .unwrap_or(Encoding::Json),
+        protocol: sub_protocol
+            .and_then(Protocol::of_sub_protocol)
+            .unwrap_or(Protocol::Native(Encoding::Json)),
+        framing: Framing::WebSocket,
         presented: Presented::Nothing,
         arrival,
     };
@@ -232,9 +233,12 @@ fn agree(
 /// The handshake of the request's HTTP version: the sub-protocol, and the answer that accepts.
 fn shake_hands(request: &Request) -> Result<(Option<&'static str>, Response), Problem> {
     let (version, method, headers) = (request.version(), request.method(), request.headers());
-    let spoken = &Encoding::SUB_PROTOCOLS;
+    let spoken = &Protocol::SUB_PROTOCOLS;
     if version == Version::HTTP_2 {
-        let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
+        let protocol = request
+            .extensions()
+            .get::<ext::Protocol>()
+            .map(ext::Protocol::as_str);
         let sub_protocol = accept_extended(method, protocol, headers, spoken)
             .map_err(|refusal| refused(refusal, version))?;
         return Ok((sub_protocol, StatusCode::OK.into_response()));

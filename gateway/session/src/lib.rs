@@ -9,14 +9,20 @@
 mod admission;
 mod code_counts;
 mod context;
+mod conversation;
 mod departure;
+mod framing;
 pub mod native;
+mod protocol;
 mod tally;
 mod token_bucket;
 
 pub use admission::{AuthenticationError, Authenticator, Grant, Presented, Roles};
 pub use code_counts::CodeCounts;
 pub use context::{Rate, SessionContext, SessionLimits, SubjectTallies};
+pub use conversation::Conversation;
 pub use departure::{DrainCounts, DrainTally, Notice, PARTING_MAX};
+pub use framing::{Content, Framing};
+pub use protocol::Protocol;
 pub use tally::{Place, Tally};
 pub use token_bucket::TokenBucket;

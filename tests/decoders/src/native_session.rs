@@ -11,8 +11,8 @@ use inkwire_hub::{Command, Delivery, MemberKey, Outbox, OutboxLimits, Reach, Wir
 use inkwire_model::{DocumentId, Position, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
-    AuthenticationError, Authenticator, Grant, Presented, Roles, SessionContext,
-    native::{Framing, NativeSession, farewell},
+    AuthenticationError, Authenticator, Framing, Grant, Presented, Roles, SessionContext,
+    native::{NativeSession, farewell},
 };
 
 use crate::messages::messages;

@@ -55,7 +55,7 @@ async fn a_scrape_counts_what_happened_and_promtool_has_nothing_against_it() {
         ("inkwire_join_duration_seconds_count", 2.0),
         ("inkwire_documents", 1.0),
         (
-            "inkwire_connections{transport=\"websocket\",protocol=\"inkwire.v1.json\"}",
+            "inkwire_connections{transport=\"websocket\",protocol=\"native/json\"}",
             2.0,
         ),
         (

@@ -9,8 +9,7 @@ use std::{
 use inkwire_hub::{Outbox, SessionId, Wire};
 use inkwire_measure::{Count, Histogram, Level};
 use inkwire_model::Code;
-use inkwire_protocol::native::Encoding;
-use inkwire_session::CodeCounts;
+use inkwire_session::{CodeCounts, Protocol};
 use slab::Slab;
 
 use super::{
@@ -63,8 +62,8 @@ impl Over {
 #[derive(Default)]
 pub struct Visits {
     tracer: Option<Arc<Tracer>>,
-    /// By transport and encoding.
-    pub(super) sessions: [[Level; Encoding::SUB_PROTOCOLS.len()]; Transport::ALL.len()],
+    /// By transport and protocol.
+    pub(super) sessions: [[Level; Protocol::ALL.len()]; Transport::ALL.len()],
     pub(super) welcomed: Histogram,
     pub(super) refused: Histogram,
     pub(super) codes: CodeCounts,
@@ -80,7 +79,7 @@ pub struct Visit {
     visits: Arc<Visits>,
     place: usize,
     session: SessionId,
-    encoding: Encoding,
+    protocol: Protocol,
     arrival: Arrival,
     is_welcomed: bool,
     draining_since: Option<SystemTime>,
@@ -100,19 +99,19 @@ impl Visits {
     pub fn begin(
         self: &Arc<Self>,
         session: SessionId,
-        encoding: Encoding,
+        protocol: Protocol,
         arrival: Arrival,
         outbox: &Arc<impl Waiting + 'static>,
     ) -> Visit {
         let outbox: Weak<dyn Waiting> = Arc::downgrade(&(outbox.clone() as Arc<dyn Waiting>));
-        if let Some(level) = self.level(arrival.transport, encoding) {
+        if let Some(level) = self.level(arrival.transport, protocol) {
             level.rise();
         }
         Visit {
             place: self.lock().insert(outbox),
             visits: self.clone(),
             session,
-            encoding,
+            protocol,
             arrival,
             is_welcomed: false,
             draining_since: None,
@@ -145,9 +144,10 @@ impl Visits {
         waits
     }
 
-    fn level(&self, transport: Transport, encoding: Encoding) -> Option<&Level> {
-        let by_encoding = self.sessions.get(transport as usize)?;
-        by_encoding.get(place_of(encoding))
+    fn level(&self, transport: Transport, protocol: Protocol) -> Option<&Level> {
+        let by_protocol = self.sessions.get(transport as usize)?;
+        let place = Protocol::ALL.iter().position(|known| *known == protocol)?;
+        by_protocol.get(place)
     }
 
     fn note_credentials(&self, code: Code) {
@@ -193,7 +193,7 @@ impl Visit {
         if let Some(tracer) = &self.visits.tracer {
             tracer.handshake(
                 Some(self.session),
-                self.encoding.sub_protocol(),
+                self.protocol.as_str(),
                 self.arrival,
                 refused,
             );
@@ -205,7 +205,7 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let visits = &self.visits;
         visits.lock().try_remove(self.place);
-        if let Some(level) = visits.level(self.arrival.transport, self.encoding) {
+        if let Some(level) = visits.level(self.arrival.transport, self.protocol) {
             level.fall();
         }
         let Some(code) = self.ended else {
@@ -235,11 +235,4 @@ pub(super) fn is_of_credentials(code: Code) -> bool {
         code,
         Code::Unauthenticated | Code::TokenExpired | Code::TicketRefused | Code::TokenInUrl
     )
-}
-
-/// Where an encoding stands among the sub-protocols.
-fn place_of(encoding: Encoding) -> usize {
-    let name = encoding.sub_protocol();
-    let mut names = Encoding::SUB_PROTOCOLS.iter();
-    names.position(|known| *known == name).unwrap_or_default()
 }

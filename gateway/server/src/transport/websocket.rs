@@ -14,13 +14,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use inkwire_hub::{Command, Hub, Outbox, OutboxLimits, Priority, Stopped};
 use inkwire_model::{Code, DocumentId, UnixMillis};
-use inkwire_protocol::{
-    native::Encoding,
-    websocket::{self, CloseFrame, Decoder, DecoderLimits, Message},
-};
+use inkwire_protocol::websocket::{self, CloseFrame, Decoder, DecoderLimits, Message};
 use inkwire_session::{
-    Notice, Presented, SessionContext,
-    native::{Framing, NativeSession, farewell},
+    Content, Conversation, Framing, Notice, Presented, Protocol, SessionContext,
 };
 use tokio::{io::AsyncRead, net::TcpStream, time::sleep_until};
 use tracing::debug;
@@ -44,7 +40,8 @@ const FAR: Duration = Duration::from_secs(3_600);
 /// What the handshake agreed on.
 pub struct Agreed {
     pub context: Arc<SessionContext>,
-    pub encoding: Encoding,
+    pub protocol: Protocol,
+    pub framing: Framing,
     /// What came with the handshake.
     pub presented: Presented,
     pub arrival: Arrival,
@@ -87,20 +84,20 @@ where
     R: AsyncRead + Unpin,
     W: LinkWire,
 {
-    let farewell = farewell(agreed.encoding, Framing::WebSocket);
+    let farewell = agreed.protocol.farewell(agreed.framing);
     let outbox = Outbox::new(wire, shared.outbox, farewell);
     let outbox = Arc::new(outbox.counted(shared.memory.charge()));
-    let session = NativeSession::open(
+    let session = Conversation::open(
         agreed.context,
-        agreed.encoding,
-        Framing::WebSocket,
+        agreed.protocol,
+        agreed.framing,
         outbox.clone(),
         agreed.presented,
         Instant::now(),
     );
     let visit = shared
         .visits
-        .begin(session.id(), agreed.encoding, agreed.arrival, &outbox);
+        .begin(session.id(), agreed.protocol, agreed.arrival, &outbox);
     let mut driver = Driver {
         half,
         kept: BytesMut::from(read_before),
@@ -108,7 +105,6 @@ where
             message_bytes_max: shared.config.message_bytes_max,
             fragments_max: shared.config.fragments_max,
         }),
-        encoding: agreed.encoding,
         session,
         presence: shared.memory.enter(&outbox),
         outbox,
@@ -127,8 +123,7 @@ struct Driver<R, W> {
     /// What was read and not decoded: the beginning of a frame.
     kept: BytesMut,
     decoder: Decoder,
-    encoding: Encoding,
-    session: NativeSession<W>,
+    session: Conversation<W>,
     outbox: Arc<Outbox<W>>,
     presence: Presence,
     close_timeout: Duration,
@@ -277,26 +272,21 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
     }
 
     fn hear(&mut self, message: Message, now: Instant, wall_ms: UnixMillis) {
-        match (message, self.encoding) {
-            (Message::Close(frame), _) => self.hear_close(frame),
+        match message {
+            Message::Close(frame) => self.hear_close(frame),
             _ if self.phase != Phase::Open || self.session.is_closing() => {}
-            (Message::Text(payload), Encoding::Json)
-            | (Message::Binary(payload), Encoding::MessagePack) => {
-                self.session.receive(&payload, now, wall_ms);
+            Message::Text(payload) => {
+                self.session.receive(Content::Text, &payload, now, wall_ms);
             }
-            (Message::Text(_), Encoding::MessagePack) => {
-                let detail = "with this sub-protocol packets come as binary messages";
-                self.session.close(Code::Malformed, detail);
+            Message::Binary(payload) => {
+                self.session
+                    .receive(Content::Binary, &payload, now, wall_ms);
             }
-            (Message::Binary(_), Encoding::Json) => {
-                let detail = "with this sub-protocol packets come as text messages";
-                self.session.close(Code::Malformed, detail);
-            }
-            (Message::Ping(payload), _) => {
+            Message::Ping(payload) => {
                 self.session.heard(now);
                 self.say(websocket::pong(&payload));
             }
-            (Message::Pong(_), _) => self.session.heard(now),
+            Message::Pong(_) => self.session.heard(now),
         }
     }
 

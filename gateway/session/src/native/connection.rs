@@ -6,60 +6,46 @@ use std::sync::Arc;
 use bytes::Bytes;
 use inkwire_hub::{EncodingSlot, Farewell, Outbox, Priority, SessionId, Wire};
 use inkwire_model::Code;
-use inkwire_protocol::{
-    native::{Encoding, ServerPacket},
-    websocket,
-};
+use inkwire_protocol::native::{Encoding, ServerPacket};
 
 use super::refusal::Refusal;
+use crate::{Content, Framing};
 
-/// How packets stand in a transport's stream. A further transport is a variant here with its arms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Framing {
-    /// One message for each packet, text or binary as the encoding says.
-    WebSocket,
+/// Where entries with this encoding and framing are shared: each pair has a place of its own. Pairs
+/// that no route offers have none.
+pub(super) fn slot(encoding: Encoding, framing: Framing) -> EncodingSlot {
+    EncodingSlot(match (framing, encoding) {
+        (Framing::WebSocket, Encoding::Json) => 0,
+        (Framing::WebSocket, Encoding::MessagePack) => 1,
+        (Framing::SockJs, Encoding::Json) => 2,
+        (Framing::SockJsWebSocket, Encoding::Json) => 3,
+        _ => usize::MAX,
+    })
 }
 
-impl Framing {
-    /// Where entries with this encoding and framing are shared: each pair has a place of its own.
-    pub(super) fn slot(self, encoding: Encoding) -> EncodingSlot {
-        EncodingSlot(match (self, encoding) {
-            (Self::WebSocket, Encoding::Json) => 0,
-            (Self::WebSocket, Encoding::MessagePack) => 1,
-        })
+/// What messages of this encoding hold.
+pub(super) fn content(encoding: Encoding) -> Content {
+    match encoding {
+        Encoding::Json => Content::Text,
+        Encoding::MessagePack => Content::Binary,
     }
+}
 
-    fn packet(self, encoding: Encoding, packet: &ServerPacket) -> Bytes {
-        match self {
-            Self::WebSocket => encoding.server_frame(packet),
-        }
-    }
+fn encode(encoding: Encoding, framing: Framing, packet: &ServerPacket) -> Bytes {
+    framing.message(content(encoding), encoding.server_bytes(packet), |buffer| {
+        encoding.encode_server_into(packet, buffer);
+    })
+}
 
-    /// Asks for a sign of life.
-    fn ping(self) -> Bytes {
-        match self {
-            Self::WebSocket => websocket::ping(b""),
-        }
-    }
-
-    /// Ends the stream.
-    fn end(self, code: Code) -> Bytes {
-        match self {
-            Self::WebSocket => websocket::close(code.row().close_code, code.as_str()),
-        }
-    }
-
-    /// The last bytes of a connection: an error that explains, and the end of the stream.
-    fn farewell(self, encoding: Encoding, code: Code, detail: &str) -> Bytes {
-        let explanation = self.packet(encoding, &Refusal::new(code, detail).packet(None));
-        let end = self.end(code);
-        [explanation, end].concat().into()
-    }
+/// The last bytes of a connection: an error that explains, and the end of the stream.
+fn last_words(encoding: Encoding, framing: Framing, code: Code, detail: &str) -> Bytes {
+    let explanation = encode(encoding, framing, &Refusal::new(code, detail).packet(None));
+    [explanation, framing.end(code)].concat().into()
 }
 
 /// What an outbox says when it closes by itself.
 pub fn farewell(encoding: Encoding, framing: Framing) -> Farewell {
-    Box::new(move |code| framing.farewell(encoding, code, code.row().sentence))
+    Box::new(move |code| last_words(encoding, framing, code, code.row().sentence))
 }
 
 /// One connection's encoding, framing and outbox. Cheap to clone.
@@ -105,11 +91,11 @@ impl<W: Wire> Connection<W> {
     }
 
     pub(super) fn slot(&self) -> EncodingSlot {
-        self.framing.slot(self.encoding)
+        slot(self.encoding, self.framing)
     }
 
     pub(super) fn encode(&self, packet: &ServerPacket) -> Bytes {
-        self.framing.packet(self.encoding, packet)
+        encode(self.encoding, self.framing, packet)
     }
 
     /// Queues finished bytes. True if there is something to flush by this.
@@ -135,8 +121,8 @@ impl<W: Wire> Connection<W> {
     }
 
     pub(super) fn close(&self, code: Code, detail: &str) {
-        let farewell = self.framing.farewell(self.encoding, code, detail);
-        self.outbox.close(code, farewell);
+        let last_words = last_words(self.encoding, self.framing, code, detail);
+        self.outbox.close(code, last_words);
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -13,5 +13,5 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Framing, farewell};
+pub use connection::farewell;
 pub use session::NativeSession;

@@ -14,15 +14,14 @@ use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Ses
 use uuid::Uuid;
 
 use super::{
-    Framing,
     commands::Commands,
-    connection::Connection,
+    connection::{self, Connection},
     now::Now,
     refusal::Refusal,
     requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
 };
 use crate::{
-    Grant, Notice, Place, Presented, SessionContext,
+    Content, Framing, Grant, Notice, Place, Presented, SessionContext,
     departure::{Act, Departure},
 };
 
@@ -91,6 +90,11 @@ impl<W: Wire> NativeSession<W> {
     /// Its name, in `welcome` and in traces.
     pub fn id(&self) -> SessionId {
         self.connection.session()
+    }
+
+    /// What its messages hold.
+    pub(crate) fn content(&self) -> Content {
+        connection::content(self.connection.encoding())
     }
 
     /// Whether it was welcomed, and did not end since.

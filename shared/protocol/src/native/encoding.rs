@@ -4,7 +4,6 @@ use bytes::Bytes;
 use inkwire_model::{ClientSeq, Code, DocumentId};
 
 use super::{ClientPacket, ServerPacket, json, msgpack, write};
-use crate::websocket::{self, Opcode};
 
 /// One of the two encodings of the native protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,14 +49,6 @@ impl Encoding {
         Self::ALL.into_iter().find(|e| e.sub_protocol() == name)
     }
 
-    /// The kind of WebSocket message that carries its packets.
-    pub const fn opcode(self) -> Opcode {
-        match self {
-            Self::Json => Opcode::Text,
-            Self::MessagePack => Opcode::Binary,
-        }
-    }
-
     pub fn encode_client(self, packet: &ClientPacket) -> Bytes {
         let mut buffer = Vec::with_capacity(write::client_bytes(packet));
         match self {
@@ -73,11 +64,9 @@ impl Encoding {
         buffer.into()
     }
 
-    /// The packet as a finished WebSocket frame of the gateway, made in one buffer.
-    pub fn server_frame(self, packet: &ServerPacket) -> Bytes {
-        websocket::frame_with(self.opcode(), write::server_bytes(packet), |buffer| {
-            self.encode_server_into(packet, buffer);
-        })
+    /// How many bytes the packet takes, roughly: what a buffer for it begins with.
+    pub fn server_bytes(self, packet: &ServerPacket) -> usize {
+        write::server_bytes(packet)
     }
 
     /// Appends the packet to a buffer.

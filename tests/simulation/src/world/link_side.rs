@@ -5,8 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 use inkwire_hub::{Outbox, OutboxLimits};
 use inkwire_protocol::native::ClientPacket;
 use inkwire_session::{
-    Presented,
-    native::{Framing, NativeSession, farewell},
+    Framing, Presented,
+    native::{NativeSession, farewell},
 };
 
 use super::{Event, World};

@@ -6,7 +6,7 @@ use inkwire_bus_redis::RedisTally;
 use inkwire_hub::{Hub, ShardTally, document::Outcome, document::ResyncReason};
 use inkwire_measure::{Count, Histogram, HistogramReading, Level};
 use inkwire_model::{Code, ResetCause};
-use inkwire_protocol::native::Encoding;
+use inkwire_session::Protocol;
 use inkwire_session::{DrainCounts, DrainTally};
 
 use super::{
@@ -101,8 +101,13 @@ impl Sources {
         let visits = &self.visits;
         let connections = Transport::ALL.into_iter().zip(&visits.sessions);
         let connections = connections.flat_map(|(transport, levels)| {
-            let levels = Encoding::SUB_PROTOCOLS.into_iter().zip(levels);
-            levels.map(move |(name, level)| point(&[transport.as_str(), name], level.read() as f64))
+            let levels = Protocol::ALL.into_iter().zip(levels);
+            levels.map(move |(protocol, level)| {
+                point(
+                    &[transport.as_str(), protocol.as_str()],
+                    level.read() as f64,
+                )
+            })
         });
         let codes = visits
             .codes

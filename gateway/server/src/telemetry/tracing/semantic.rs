@@ -34,7 +34,7 @@ pub(super) const PAGES: &str = "inkwire.join.pages";
 pub(super) const RESET_CAUSE: &str = "inkwire.reset.cause";
 pub(super) const RESYNC_REASON: &str = "inkwire.resync.reason";
 pub(super) const RESYNC_ENTRIES: &str = "inkwire.resync.entries";
-pub(super) const SUB_PROTOCOL: &str = "inkwire.sub_protocol";
+pub(super) const PROTOCOL: &str = "inkwire.protocol";
 pub(super) const SESSIONS: &str = "inkwire.sessions";
 
 /// What each span tells of, for the page that operators read.

@@ -31,7 +31,7 @@ impl Tracer {
     pub fn handshake(
         &self,
         session: Option<SessionId>,
-        sub_protocol: &str,
+        protocol: &str,
         arrival: Arrival,
         refused: Option<&str>,
     ) {
@@ -43,7 +43,7 @@ impl Tracer {
         let times = (arrival.wall, SystemTime::now());
         let mut span = SpanOf::new(semantic::HANDSHAKE, SpanKind::Server, context, times)
             .text(semantic::TRANSPORT, arrival.transport.as_str())
-            .text(semantic::SUB_PROTOCOL, sub_protocol);
+            .text(semantic::PROTOCOL, protocol);
         if let Some(parent) = arrival.parent {
             span = span.linked_to(parent);
         }

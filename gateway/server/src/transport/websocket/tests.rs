@@ -7,6 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use inkwire_bus::{Append, Bus, MemoryBus, Read};
 use inkwire_hub::HubConfig;
 use inkwire_model::{Role, Signal};
+use inkwire_protocol::native::Encoding;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -127,7 +128,8 @@ impl Served {
         let admission = Admission::new(&admission, None, session, &"gw-1".into(), &refusals);
         let agreed = Agreed {
             context: admission.context(peer, &http::HeaderMap::new()).clone(),
-            encoding: Encoding::Json,
+            protocol: Protocol::Native(Encoding::Json),
+            framing: Framing::WebSocket,
             presented: Default::default(),
             arrival: Arrival::now(http::Version::HTTP_11, &http::HeaderMap::new()),
         };

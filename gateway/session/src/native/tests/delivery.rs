@@ -195,11 +195,11 @@ fn an_entry_is_encoded_once_for_all_with_the_same_encoding() {
     assert_eq!(msgpack.seen().len(), 1);
 
     let again = || -> Bytes { panic!("it was encoded before") };
-    let slot = |encoding| Framing::WebSocket.slot(encoding);
-    let first = carried.encoding(slot(Encoding::Json), |_| again());
-    let second = carried.encoding(slot(Encoding::Json), |_| again());
+    let place = |encoding| slot(encoding, Framing::WebSocket);
+    let first = carried.encoding(place(Encoding::Json), |_| again());
+    let second = carried.encoding(place(Encoding::Json), |_| again());
     assert_eq!(first.as_ptr(), second.as_ptr());
-    let other = carried.encoding(slot(Encoding::MessagePack), |_| again());
+    let other = carried.encoding(place(Encoding::MessagePack), |_| again());
     assert_ne!(first, other);
 }
 

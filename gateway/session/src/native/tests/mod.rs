@@ -29,9 +29,10 @@ use inkwire_model::{
 };
 use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 
-use super::{Framing, NativeSession, farewell};
+use super::{NativeSession, connection::slot, farewell};
 use crate::{
-    AuthenticationError, Authenticator, Grant, Presented, Roles, SessionContext, SessionLimits,
+    AuthenticationError, Authenticator, Framing, Grant, Presented, Roles, SessionContext,
+    SessionLimits,
 };
 
 /// Where the wall clock stands at the start of each transcript.

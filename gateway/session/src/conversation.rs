@@ -1,0 +1,139 @@
+//! `Conversation`: one session, whatever its protocol: all that a transport needs to know of it. The
+//! protocol is chosen once, and each message costs one branch.
+
+use std::{sync::Arc, time::Instant};
+
+use inkwire_hub::{Command, Outbox, SessionId, Wire};
+use inkwire_model::{Code, DocumentId, UnixMillis};
+
+use crate::{Content, Framing, Notice, Presented, Protocol, SessionContext, native::NativeSession};
+
+/// The receive half of a session, owned by its connection's task.
+///
+/// For each read of the transport: [`receive`](Self::receive) for what came; for each deadline:
+/// [`handle_deadline`](Self::handle_deadline). After either of them, and at the end after
+/// [`leave_all`](Self::leave_all) or [`close`](Self::close): [`take_commands`](Self::take_commands)
+/// for the hub and [`flush`](Self::flush).
+pub enum Conversation<W> {
+    Native(NativeSession<W>),
+}
+
+impl<W: Wire> Conversation<W> {
+    /// A session that waits for its client's first words. `presented` came with the handshake.
+    pub fn open(
+        context: Arc<SessionContext>,
+        protocol: Protocol,
+        framing: Framing,
+        outbox: Arc<Outbox<W>>,
+        presented: Presented,
+        now: Instant,
+    ) -> Self {
+        match protocol {
+            Protocol::Native(encoding) => Self::Native(NativeSession::open(
+                context, encoding, framing, outbox, presented, now,
+            )),
+        }
+    }
+
+    /// Its name, in what clients are told and in traces.
+    pub fn id(&self) -> SessionId {
+        match self {
+            Self::Native(session) => session.id(),
+        }
+    }
+
+    /// Whether it was welcomed, and did not end since.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::Native(session) => session.is_known(),
+        }
+    }
+
+    /// One message of the transport: for the native protocol one packet, of the content that its
+    /// encoding says.
+    pub fn receive(&mut self, content: Content, payload: &[u8], now: Instant, wall_ms: UnixMillis) {
+        match self {
+            Self::Native(session) if session.content() == content => {
+                session.receive(payload, now, wall_ms);
+            }
+            Self::Native(session) => session.close(
+                Code::Malformed,
+                match session.content() {
+                    Content::Text => "with this sub-protocol packets come as text messages",
+                    Content::Binary => "with this sub-protocol packets come as binary messages",
+                },
+            ),
+        }
+    }
+
+    /// A sign of life that is no message, such as the answer to a WebSocket ping.
+    pub fn heard(&mut self, now: Instant) {
+        match self {
+            Self::Native(session) => session.heard(now),
+        }
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) is to be called. Changes with every other call.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Native(session) => session.next_deadline(),
+        }
+    }
+
+    /// The time that [`next_deadline`](Self::next_deadline) named has come. Early calls do nothing.
+    pub fn handle_deadline(&mut self, now: Instant, wall_ms: UnixMillis) {
+        match self {
+            Self::Native(session) => session.handle_deadline(now, wall_ms),
+        }
+    }
+
+    /// The replica drains: this session is told to move, and closed, at the times of `notice` (C15).
+    /// Until then it goes on as before.
+    pub fn drain(&mut self, notice: Notice) {
+        match self {
+            Self::Native(session) => session.drain(notice),
+        }
+    }
+
+    /// Whether its time in a drain is over: nothing more is taken, what was appended is answered.
+    pub fn is_parting(&self) -> bool {
+        match self {
+            Self::Native(session) => session.is_parting(),
+        }
+    }
+
+    /// What the hub is to do, in this order.
+    pub fn take_commands(&mut self) -> Vec<(DocumentId, Command)> {
+        match self {
+            Self::Native(session) => session.take_commands(),
+        }
+    }
+
+    /// Writes what this half said, if it said something.
+    pub fn flush(&mut self) {
+        match self {
+            Self::Native(session) => session.flush(),
+        }
+    }
+
+    /// Ends the session with an error and the close that belongs to it, and leaves all documents.
+    pub fn close(&mut self, code: Code, detail: &str) {
+        match self {
+            Self::Native(session) => session.close(code, detail),
+        }
+    }
+
+    /// Ends the session of a connection that is gone: leaves all documents and says nothing.
+    pub fn leave_all(&mut self) {
+        match self {
+            Self::Native(session) => session.leave_all(),
+        }
+    }
+
+    /// Whether nothing that comes from the client counts any more.
+    pub fn is_closing(&self) -> bool {
+        match self {
+            Self::Native(session) => session.is_closing(),
+        }
+    }
+}

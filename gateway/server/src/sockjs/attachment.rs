@@ -6,8 +6,18 @@
 //! attached --frame--> taken --confirm--> attached ... --last frame--> taken --confirm--> complete
 //!     \--dropped-->     \--dropped, fail--> failed                       \--dropped, fail--> failed
 //! ```
+//!
+//! A replica that stops carrying a response asks the session to [leave](Attachment::leave) it: one more
+//! frame comes, as the last one, and the client sends its next request elsewhere.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
@@ -47,6 +57,7 @@ type Ending = Box<dyn FnOnce(Outcome) + Send + Sync>;
 pub struct Attachment {
     frames: mpsc::Receiver<Handed>,
     taken: Arc<Notify>,
+    is_left: Arc<AtomicBool>,
     has_last: bool,
     /// `None` once it was told.
     ending: Option<Ending>,
@@ -55,24 +66,31 @@ pub struct Attachment {
 /// The session's end.
 pub struct Feed {
     frames: mpsc::Sender<Handed>,
+    is_left: Arc<AtomicBool>,
 }
 
 impl Attachment {
-    /// Both ends. Up to `frames_max` frames wait in between; `taken` is notified whenever one was taken, or
-    /// the attachment ended. `ending` is told once what became of it.
+    /// Both ends. Up to `frames_max` frames wait in between; `taken` is notified whenever one was taken, the
+    /// attachment is to be left, or it ended. `ending` is told once what became of it.
     pub fn pair(
         frames_max: usize,
         taken: Arc<Notify>,
         ending: impl FnOnce(Outcome) + Send + Sync + 'static,
     ) -> (Feed, Self) {
         let (sender, frames) = mpsc::channel(frames_max);
+        let is_left = Arc::<AtomicBool>::default();
         let attachment = Self {
             frames,
             taken,
+            is_left: is_left.clone(),
             has_last: false,
             ending: Some(Box::new(ending)),
         };
-        (Feed { frames: sender }, attachment)
+        let feed = Feed {
+            frames: sender,
+            is_left,
+        };
+        (feed, attachment)
     }
 
     /// One frame and the end, for a request that is not attached: nothing depends on its fate.
@@ -89,13 +107,32 @@ impl Attachment {
     /// The next frame; `None` behind the last one, or where the session's end is gone. Dropping the future
     /// loses nothing.
     pub async fn next(&mut self) -> Option<Handed> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// As [`next`](Self::next), for who is polled.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Handed>> {
         if self.has_last {
-            return None;
+            return Poll::Ready(None);
         }
-        let handed = self.frames.recv().await?;
-        self.has_last = handed.is_last;
-        self.taken.notify_one();
-        Some(handed)
+        let handed = ready!(self.frames.poll_recv(context));
+        if let Some(handed) = &handed {
+            self.has_last = handed.is_last;
+            self.taken.notify_one();
+        }
+        Poll::Ready(handed)
+    }
+
+    /// Whether the response ends with what was taken last.
+    pub fn has_last(&self) -> bool {
+        self.has_last
+    }
+
+    /// Asks the session to end this response: its last frame comes as soon as may be.
+    pub fn leave(&self) {
+        if !self.is_left.swap(true, Ordering::Relaxed) {
+            self.taken.notify_one();
+        }
     }
 
     /// All that was taken is on its way to the client, as far as anybody here can know.
@@ -137,6 +174,11 @@ impl Feed {
 
     pub fn has_room(&self) -> bool {
         self.frames.capacity() > 0 && !self.frames.is_closed()
+    }
+
+    /// Whether the session is asked to end the response: a frame that is the last one is due.
+    pub fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
     }
 
     /// Resolves when the attachment is gone.
@@ -199,6 +241,18 @@ mod tests {
         let (_feed, attachment, told) = pair();
         attachment.fail();
         assert_eq!(*told.lock().unwrap(), [Outcome::Failed]);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_is_told_when_it_is_over() {
+        let (feed, mut attachment, told) = pair();
+        assert!(!feed.is_left());
+        attachment.leave();
+        assert!(feed.is_left());
+        assert!(feed.hand(handed("h", true)));
+        assert_eq!(attachment.next().await, Some(handed("h", true)));
+        attachment.confirm();
+        assert_eq!(*told.lock().unwrap(), [Outcome::Complete]);
     }
 
     #[tokio::test]

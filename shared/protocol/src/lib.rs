@@ -4,5 +4,6 @@
 //! for leaves as a value, and what happens to a document enters as one.
 
 pub mod native;
+pub mod sockjs;
 pub mod stomp;
 pub mod websocket;

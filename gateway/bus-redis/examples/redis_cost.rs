@@ -97,12 +97,8 @@ impl Writers {
                 traceparent: None,
             }
         });
-        self.bus.append(Append {
-            unconfirmed: false,
-            ticket: Ticket(0),
-            document: document.clone(),
-            entries: entries.collect(),
-        });
+        let append = Append::new(Ticket(0), document.clone(), entries.collect());
+        self.bus.append(append);
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 --
 -- keys: state, log
 -- args: the channel; a head: deadline by this server's clock (10 digits of seconds, 4 bytes of
---       microseconds), most entries of the log (4), seconds for which an unused row is kept (4), number
---       of fields (2), hash(0) of a new log (16); the fields of state that are needed besides
---       `position`, counted from 2; then for each entry
---       its key: client_seq (8), call it came in (2), its row's field (2), its author's access field
---       or 0 for a change of access (2), digest (16); and the packed entry.
+--       microseconds), most entries of the log (4), the latest that it keeps (4; 0: all of them, and it
+--       may be full), seconds for which an unused row is kept (4), number of fields (2), hash(0) of a
+--       new log (16); the fields of state that are needed besides `position`, counted from 2; then for
+--       each entry its key: client_seq (8), call it came in (2; from 32768: all or nothing), its row's
+--       field (2), its author's access field or 0 for a change of access (2), digest (16); and the
+--       packed entry.
 -- reply: 'x' if the deadline is past, or for each entry one of
 --       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd';
 --       rows with their length in front (2). All in one string: for a table Redis would allocate, and
@@ -38,9 +39,62 @@ local function row_of(row, now, last, seq, hash, tail)
   return head .. sub(row, max(ROW_HEAD + 1, #row - room + 1)) .. tail
 end
 
+-- The lowest number of a call that is taken whole.
+local WHOLE = 32768
+
+-- The first of a whole call's entries, from the one at `first`, that would be refused if those before it
+-- had been appended, and what it is answered. `room` is how many entries the log still takes.
+local function first_refusal(args, first, state, room)
+  local next_of, of, appended = {}, nil, 0
+  for i = first, #args, 2 do
+    local client_seq, call_of, row_at, access_at, digest = decode('>I8I2I2I2c16', args[i])
+    of = of or call_of
+    if call_of ~= of then
+      return nil
+    end
+    local access, row = state[access_at], state[row_at]
+    local last = row and decode('>I8', row, 11) or 0
+    local expected = next_of[row_at] or last + 1
+    if access and byte(access, 18) % 2 == 1 then
+      return i, 'r'
+    elseif client_seq == expected then
+      if appended >= room then
+        return i, 'f'
+      end
+      appended = appended + 1
+      next_of[row_at] = expected + 1
+    elseif not row then
+      return i, 'u'
+    elseif client_seq > last or client_seq == 0 then
+      return i, 'g' .. pack('>I2', #row) .. row
+    else
+      local found = #row - (last - client_seq) * 4
+      if found < ROW_HEAD + 4 or sub(row, found - 3, found) ~= sub(digest, 1, 4) then
+        return i, 'c' .. pack('>I2', #row) .. row
+      end
+    end
+  end
+end
+
+-- Drops all but the latest entries, once there are an eighth more. The base is the position just below
+-- the first that is left, so that a resume exactly there can still be checked.
+local function retain(state_key, log_key, seq, latest)
+  local above = latest + floor(latest / 8)
+  if seq <= above or seq - seq_of(call('HGET', state_key, 'base')) <= above then
+    return
+  end
+  local id = seq - latest .. '-0'
+  local last_dropped = call('XRANGE', log_key, id, id)[1]
+  if last_dropped then
+    call('HSET', state_key, 'base', sub(last_dropped[2][2], 1, #id + 15))
+    call('XTRIM', log_key, 'MAXLEN', latest)
+  end
+end
+
 local function append(keys, args)
   bind()
-  local deadline, micros, log_max, row_ttl, fields, hash0 = decode('>c10I4I4I4I2c16', args[2])
+  local deadline, micros, log_max, latest, row_ttl, fields, hash0 =
+    decode('>c10I4I4I4I4I2c16', args[2])
   local time = call('TIME')
   local now = time[1]
   if now > deadline or (now == deadline and tonumber(time[2]) > micros) then
@@ -53,16 +107,18 @@ local function append(keys, args)
   local seq, hash = seq_of(position), sub(position, -16)
 
   local replies, replies_n, records, records_n, changed = {}, 0, {}, 0, nil
-  local group, refused, base, new_row
+  local group, refused, refused_whole, its_reply, base, new_row
   -- The row at `at`, the last number in it, and what was appended since it was put together.
   local at, row, last, tail
 
   for i = fields + 3, #args, 2 do
     local client_seq, of, row_at, access_at, digest = decode('>I8I2I2I2c16', args[i])
+    local is_whole = false
     if of ~= group then
-      group, refused = of, nil
+      group, refused, refused_whole, its_reply = of, nil, nil, nil
+      is_whole = of >= WHOLE
     end
-    if row_at ~= at or access_at == at then
+    if row_at ~= at or access_at == at or is_whole then
       if tail then
         changed = changed or {}
         state[at] = row_of(row, now, last, seq, hash, tail)
@@ -71,15 +127,25 @@ local function append(keys, args)
       at, row = row_at, state[row_at]
       last = row and decode('>I8', row, 11) or 0
     end
+    if is_whole then
+      local room = #args
+      if latest == 0 then
+        base = base or seq_of(call('HGET', state_key, 'base'))
+        room = log_max - (seq - base)
+      end
+      refused_whole, its_reply = first_refusal(args, i, state, room)
+    end
     local access = state[access_at]
     local reply, is_taken
 
-    if refused and refused[at] then
+    if refused_whole then
+      reply = i == refused_whole and its_reply or 'd'
+    elseif refused and refused[at] then
       reply = 'd'
     elseif access and byte(access, 18) % 2 == 1 then
       reply = 'r'
     elseif client_seq == last + 1 then
-      if access_at ~= 0 and seq >= log_max then
+      if latest == 0 and access_at ~= 0 and seq >= log_max then
         base = base or seq_of(call('HGET', state_key, 'base'))
       end
       if base and access_at ~= 0 and seq - base >= log_max then
@@ -122,7 +188,7 @@ local function append(keys, args)
       end
     end
 
-    if not is_taken then
+    if not is_taken and not refused_whole then
       refused = refused or {}
       refused[at] = true
     end
@@ -148,6 +214,9 @@ local function append(keys, args)
   end
   if records_n > 0 then
     call('SPUBLISH', args[1], records_n == 1 and records[1] or concat(records))
+    if latest > 0 then
+      retain(state_key, log_key, seq, latest)
+    end
   end
   if new_row then
     prune(state_key, tonumber(now) - row_ttl)

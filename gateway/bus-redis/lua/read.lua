@@ -3,7 +3,7 @@
 --
 -- keys: state, log
 -- args: a head: most entries (4 bytes) and bytes (4) of the page, number of fields (2); the resume
---       point, empty for the start; then the fields of state that are wanted, `position` and `base`
+--       point, empty for the start and '+' for the head; then the fields of state that are wanted, `position` and `base`
 --       first; for `open` last of all hash(0) of a new log.
 -- reply: nothing, if the document is not there, which `open` makes first; or
 --       'c' if the page continues the resume point, 't' if that is trimmed, 'd' if it diverged;
@@ -52,7 +52,9 @@ local function read(keys, args)
   end
 
   local kind, after = 'c', base
-  if from ~= '' and from ~= base then
+  if from == '+' then
+    after = head
+  elseif from ~= '' and from ~= base then
     local seq = seq_of(from)
     if from == head or (seq > seq_of(base) and seq < seq_of(head) and holds(keys[2], from, seq)) then
       after = from

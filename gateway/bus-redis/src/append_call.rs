@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fred::types::Value;
-use inkwire_bus::{Append, AppendOutcome, Refusal, Ticket};
+use inkwire_bus::{Append, AppendOutcome, Refusal, Retention, Ticket};
 use inkwire_model::{ClientId, ClientRow, DocumentId, NewEntry};
 
 use crate::{functions::LIBRARY, keys::Keys, record, row};
@@ -21,6 +21,7 @@ pub(crate) struct Terms {
     /// By the clock of Redis, since 1970.
     pub(crate) deadline: Duration,
     pub(crate) log_entries_max: u32,
+    pub(crate) retention: Retention,
     pub(crate) row_kept_s: u32,
     /// `hash(0)`, should the document be new.
     pub(crate) hash0: [u8; 8],
@@ -37,6 +38,9 @@ pub(crate) struct AppendCall {
     terms: Terms,
     fields: usize,
 }
+
+/// From this number on a group of entries is taken whole.
+const WHOLE: u16 = 1 << 15;
 
 /// Where the head stands among the arguments.
 const HEAD_AT: usize = 5;
@@ -87,7 +91,8 @@ impl AppendCall {
                 let mut key = BytesMut::with_capacity(30);
                 key.put_u64(entry.client_seq);
                 // Told apart by being different from the one before: wrapping does no harm.
-                key.put_u16(group as u16);
+                let whole = if append.whole { WHOLE } else { 0 };
+                key.put_u16(group as u16 % WHOLE + whole);
                 key.put_u16(row_at);
                 key.put_u16(access_at);
                 key.put_slice(entry.digest().as_bytes());
@@ -170,10 +175,14 @@ impl AppendCall {
 
 impl Terms {
     fn head(&self, fields: usize) -> Bytes {
-        let mut head = BytesMut::with_capacity(40);
+        let mut head = BytesMut::with_capacity(44);
         head.put_slice(format!("{:010}", self.deadline.as_secs()).as_bytes());
         head.put_u32(self.deadline.subsec_micros());
         head.put_u32(self.log_entries_max);
+        head.put_u32(match self.retention {
+            Retention::Everything => 0,
+            Retention::Latest(latest) => latest.max(1),
+        });
         head.put_u32(self.row_kept_s);
         head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
         head.put_slice(hash0_digits(self.hash0).as_bytes());

@@ -52,6 +52,7 @@ fn args_of(function: &str, keys: &Keys, read: &Read) -> Vec<Value> {
     args.push(match read.from {
         ReadFrom::Start => String::new().into(),
         ReadFrom::After(position) => position.to_string().into(),
+        ReadFrom::Head => "+".into(),
     });
     args.extend(OWN_FIELDS.map(Value::from));
     for asker in &read.askers {

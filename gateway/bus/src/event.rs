@@ -87,7 +87,8 @@ pub enum Refusal {
     LogFull,
     /// The call came after its deadline: it did nothing.
     Expired,
-    /// An earlier entry of the same client in this call was refused: it did nothing.
+    /// An earlier entry of the same client in this call was refused, or another one of what is taken
+    /// whole: it did nothing.
     Dropped,
 }
 

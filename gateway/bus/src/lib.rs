@@ -29,7 +29,7 @@ pub use queues::{
     QueueLimits, QueueListener, QueueMessage, Queues, ReceiverId, ReceiverTurn, ReceiverTurned,
     SendGroup, Sent, Turn, Turned,
 };
-pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Ticket};
+pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Retention, Ticket, WHOLE_ENTRIES_MAX};
 pub use tickets::{MemoryTickets, Redemption, TicketFuture, TicketHash, Tickets};
 
 use inkwire_model::{DocumentId, Signal};
@@ -47,7 +47,9 @@ pub trait Bus: Send + Sync + 'static {
     fn unsubscribe(&self, document: &DocumentId);
 
     /// Appends entries of one document, in order, in one atomic call (C1). Calls of one document
-    /// take effect in the order in which they were made.
+    /// take effect in the order in which they were made. Afterwards the log is trimmed as its
+    /// retention has it: to the latest N, once it holds more than N and an eighth of it, in the same
+    /// step, and the position just below the first entry becomes its base.
     fn append(&self, append: Append);
 
     /// Reads one page of a log, with where the askers stand, in one atomic call (C4, C6).

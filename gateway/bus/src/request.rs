@@ -6,15 +6,54 @@ use inkwire_model::{ClientId, DocumentId, NewEntry, Position, Subject};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
+/// How much of a log is kept once it was appended to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retention {
+    /// All of it, up to the hard cap, at which appends are refused (C9).
+    Everything,
+    /// The latest so many entries at least; no append is refused for want of room.
+    Latest(u32),
+}
+
+impl Retention {
+    /// How many entries a log may hold before it is trimmed, so that appends share the cost of it.
+    pub fn trimmed_above(latest: u32) -> u32 {
+        latest.saturating_add(latest / 8)
+    }
+}
+
+/// Most entries of an append that is taken whole.
+pub const WHOLE_ENTRIES_MAX: usize = inkwire_model::ROW_DIGESTS_MAX;
+
 /// Entries of one document for one atomic call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     pub ticket: Ticket,
     pub document: DocumentId,
     pub entries: Vec<NewEntry>,
+    /// Of all replicas' logs of one class the same.
+    pub retention: Retention,
+    /// All of its entries or none: if the log refuses one, that one has its refusal as outcome and all
+    /// others are [`Dropped`](crate::Refusal::Dropped). It has [`WHOLE_ENTRIES_MAX`] entries at most,
+    /// and no change of access among them.
+    pub whole: bool,
     /// Answered as soon as it was executed, however many replicas confirm it: for changes of access
     /// that a fork lost, which nobody waits to have acknowledged (C10).
     pub unconfirmed: bool,
+}
+
+impl Append {
+    /// Entries of a log that is kept, each for itself, confirmed as all others are.
+    pub fn new(ticket: Ticket, document: DocumentId, entries: Vec<NewEntry>) -> Self {
+        Self {
+            ticket,
+            document,
+            entries,
+            retention: Retention::Everything,
+            whole: false,
+            unconfirmed: false,
+        }
+    }
 }
 
 /// Where a read begins.
@@ -24,6 +63,8 @@ pub enum ReadFrom {
     Start,
     /// After this position, if it is in this history.
     After(Position),
+    /// The head: nothing of what is there, only what comes.
+    Head,
 }
 
 /// Whose standing a read reports along with the page.

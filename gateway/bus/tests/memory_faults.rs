@@ -62,12 +62,7 @@ impl Replica {
 }
 
 fn append(document: &DocumentId, entries: Vec<NewEntry>) -> Append {
-    Append {
-        unconfirmed: false,
-        ticket: Ticket(1),
-        document: document.clone(),
-        entries,
-    }
+    Append::new(Ticket(1), document.clone(), entries)
 }
 
 fn word(event: &BusEvent) -> String {

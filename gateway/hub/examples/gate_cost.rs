@@ -35,12 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut observed = Observed::new(Arc::new(Unwatched), Arc::default());
 
     for entries in [1, ENTRIES_PER_CALL] {
-        let mut call = Append {
-            ticket: Ticket(1),
-            document: document.clone(),
-            entries: (0..entries).map(|_| new.clone()).collect(),
-            unconfirmed: false,
-        };
+        let batch = (0..entries).map(|_| new.clone()).collect();
+        let mut call = Append::new(Ticket(1), document.clone(), batch);
         let gate = nanos_each(ROUNDS / entries, || observed.append(black_box(&mut call)));
         println!(
             "gate, calls of {entries}: {:.1} ns per entry",

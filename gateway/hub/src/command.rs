@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use inkwire_model::{AccessAction, ClientId, ClientSeq, Nack, NewEntry, Position, Signal, Subject};
+pub use inkwire_bus::ReadFrom as JoinFrom;
+use inkwire_model::{AccessAction, ClientId, ClientSeq, Nack, NewEntry, Signal, Subject};
 
 use crate::Subscriber;
 
@@ -27,6 +28,10 @@ pub enum Command<M = Reach> {
     Join(Join<M>),
     Leave(MemberKey),
     Submit(MemberKey, Vec<Submission>),
+    /// All of them or none, in one call: consecutive numbers, at most
+    /// [`WHOLE_ENTRIES_MAX`](inkwire_bus::WHOLE_ENTRIES_MAX). What is refused of them is told once, of
+    /// the first number; what is accepted is told of each.
+    SubmitWhole(MemberKey, Vec<Submission>),
     /// The member's own signal, checked and rate-limited.
     Signal(MemberKey, Signal),
     /// An owner changes a subject's access; the member hears of the outcome.
@@ -44,8 +49,8 @@ pub struct Join<M = Reach> {
     pub subject: Subject,
     /// Whose entries it submits, if any.
     pub client: Option<ClientId>,
-    /// Where it resumes; `None` for snapshot and tail.
-    pub since: Option<Position>,
+    /// Where it begins: with snapshot and tail, after a position, or with what comes now.
+    pub from: JoinFrom,
     /// Whether it wants entries and signals.
     pub receive: bool,
     pub subscriber: M,

@@ -19,7 +19,7 @@ mod watch;
 
 pub use inkwire_bus::Unavailable;
 
-pub use command::{Command, Join, MemberKey, Reach, Submission};
+pub use command::{Command, Join, JoinFrom, MemberKey, Reach, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
 pub use hub::{Hub, HubConfig, Stopped};
 pub use memory_ledger::{BLOCK_BYTES, Charge, MemoryLedger};

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use inkwire_model::{Code, DocumentId, Role, Subject, UnixMillis};
+use inkwire_model::{Code, DocumentId, LogClass, Role, Subject, UnixMillis};
+
+use crate::DestinationRoles;
 
 /// What a credential gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,11 @@ pub struct Grant {
 pub enum Roles {
     /// The same role in every document.
     Everywhere(Role),
-    /// These documents and no others.
-    Documents(HashMap<DocumentId, Role>),
+    /// These documents and destinations, and no others.
+    Listed {
+        documents: HashMap<DocumentId, Role>,
+        destinations: DestinationRoles,
+    },
 }
 
 /// Checks credentials.
@@ -95,14 +100,51 @@ impl Grant {
     pub fn has_expired(&self, now_ms: UnixMillis) -> bool {
         self.expires_at_ms.is_some_and(|end| end <= now_ms)
     }
+
+    /// The role in a document, a topic or the log of a subject: whose log it is may read it, whatever
+    /// else was given.
+    pub fn role_in(&self, document: &DocumentId) -> Option<Role> {
+        let role = self.roles.role_in(document);
+        match document.class() {
+            LogClass::User(_) if role.is_none() => {
+                let is_own = document.owner().as_ref() == Some(&self.subject);
+                is_own.then_some(Role::Viewer)
+            }
+            _ => role,
+        }
+    }
 }
 
 impl Roles {
-    /// The role in `document`; `None` if there is none.
+    /// Roles in these documents alone.
+    pub fn in_documents(documents: HashMap<DocumentId, Role>) -> Self {
+        Self::Listed {
+            documents,
+            destinations: DestinationRoles::default(),
+        }
+    }
+
+    /// The role in a document, a topic or the log of a subject; `None` if there is none. What a
+    /// subject may do in its own logs, [`Grant::role_in`] knows.
     pub fn role_in(&self, document: &DocumentId) -> Option<Role> {
         match self {
             Self::Everywhere(role) => Some(*role),
-            Self::Documents(roles) => roles.get(document).copied(),
+            Self::Listed {
+                documents,
+                destinations,
+            } => match document.class() {
+                LogClass::Document => documents.get(document).copied(),
+                LogClass::Topic(name) => destinations.in_topic(name),
+                LogClass::User(_) => destinations.of_user(&document.owner()?),
+            },
+        }
+    }
+
+    /// The role in a queue; `None` if there is none.
+    pub fn role_in_queue(&self, name: &str) -> Option<Role> {
+        match self {
+            Self::Everywhere(role) => Some(*role),
+            Self::Listed { destinations, .. } => destinations.in_queue(name),
         }
     }
 }
@@ -114,11 +156,39 @@ mod tests {
     #[test]
     fn roles_are_per_document() {
         let document = |id| DocumentId::parse(id).unwrap();
-        let some = Roles::Documents(HashMap::from([(document("a"), Role::Viewer)]));
+        let some = Roles::in_documents(HashMap::from([(document("a"), Role::Viewer)]));
         assert_eq!(some.role_in(&document("a")), Some(Role::Viewer));
         assert_eq!(some.role_in(&document("b")), None);
         let all = Roles::Everywhere(Role::Owner);
         assert_eq!(all.role_in(&document("b")), Some(Role::Owner));
+    }
+
+    #[test]
+    fn what_is_no_document_has_roles_of_its_own() {
+        let (alice, bob) = ["alice", "bob"]
+            .map(|name| Subject::parse(name).unwrap())
+            .into();
+        let pattern = |text| crate::DestinationPattern::parse(text).unwrap();
+        let grant = Grant {
+            subject: alice.clone(),
+            roles: Roles::Listed {
+                documents: HashMap::from([(DocumentId::parse("news").unwrap(), Role::Owner)]),
+                destinations: [(pattern("queue/news"), Role::Writer)]
+                    .into_iter()
+                    .collect(),
+            },
+            expires_at_ms: None,
+        };
+        let topic = DocumentId::topic("news").unwrap();
+        assert_eq!(grant.role_in(&topic), None);
+        assert_eq!(grant.roles.role_in_queue("news"), Some(Role::Writer));
+        let own = |subject| DocumentId::of_user(subject, "news").unwrap();
+        assert_eq!(grant.role_in(&own(&alice)), Some(Role::Viewer));
+        assert_eq!(grant.role_in(&own(&bob)), None);
+        let all = Roles::Everywhere(Role::Writer);
+        assert_eq!(all.role_in(&own(&bob)), Some(Role::Writer));
+        assert_eq!(all.role_in(&topic), Some(Role::Writer));
+        assert_eq!(all.role_in_queue("news"), Some(Role::Writer));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `DocumentId`: the name of a document, valid by construction.
 
+mod internal;
+
 use std::{borrow::Borrow, fmt, sync::Arc};
+
+pub use internal::LogClass;
 
 /// Longest document id, in bytes.
 const BYTES_MAX: usize = 200;
@@ -18,7 +22,8 @@ const RESERVED_SEGMENTS: [&str; 9] = [
     "participants",
 ];
 
-/// The unit of order: 1–200 bytes of `A-Z a-z 0-9 . _ ~ : -`, with `/` between segments.
+/// The unit of order: 1–200 bytes of `A-Z a-z 0-9 . _ ~ : -`, with `/` between segments. Topics and
+/// the logs of subjects have ids of their own, which [`DocumentId::parse`] refuses.
 ///
 /// Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -23,7 +23,7 @@ pub use access::{ACCESS_AUTHOR, AccessAction, AccessChange, AccessPayload};
 pub use client::{ClientId, ClientKey, InvalidClientId};
 pub use code::{CODES, Code, CodeRow, Retry};
 pub use digest::{Digest, ShortDigest};
-pub use document_id::{DocumentId, InvalidDocumentId};
+pub use document_id::{DocumentId, InvalidDocumentId, LogClass};
 pub use entry::{ClientSeq, ContentType, Entry, Kind, NewEntry, UnixMillis};
 pub use nack::Nack;
 pub use position::{ChainHash, InvalidPosition, Position, Seq};

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_hub::{Command, Delivery, MemberKey, Outbox, OutboxLimits, Reach, Wire};
+use inkwire_hub::{Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Wire};
 use inkwire_model::{DocumentId, Position, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
@@ -106,7 +106,10 @@ fn answer(
     match command {
         Command::Join(join) => {
             let joined = Delivery::Joined {
-                position: join.since.unwrap_or(head),
+                position: match join.from {
+                    JoinFrom::After(position) => position,
+                    JoinFrom::Start | JoinFrom::Head => head,
+                },
                 row: None,
             };
             join.subscriber.deliver(&document, &joined);
@@ -115,7 +118,7 @@ fn answer(
         Command::Leave(member) => {
             members.remove(&member).expect("a member that joined");
         }
-        Command::Submit(member, submissions) => {
+        Command::Submit(member, submissions) | Command::SubmitWhole(member, submissions) => {
             let (document, reach) = &members[&member];
             for submission in submissions {
                 let delivery = match &submission.entry {

@@ -52,7 +52,8 @@ impl Redis {
         }
         let with_digest = |entry: &NewEntry| (entry.digest(), entry.clone());
         let entries: Vec<(Digest, NewEntry)> = append.entries.iter().map(with_digest).collect();
-        self.log().append(0, entries)
+        self.log()
+            .append_as(0, entries, append.retention, append.whole)
     }
 
     /// How far the log knows a client.

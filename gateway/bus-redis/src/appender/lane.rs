@@ -242,12 +242,13 @@ impl Lane {
         let queue = self.documents.get_mut(&document)?;
         let (since, first) = queue.waiting.pop_front()?;
         let (mut entries, mut bytes) = (first.entries.len(), append_call::bytes_of(&first));
+        let retention = first.retention;
         let mut appends = vec![first];
         while let Some((_, next)) = queue.waiting.front() {
             entries += next.entries.len();
             bytes += append_call::bytes_of(next);
             let is_full = entries > config.call_entries_max || bytes > config.call_bytes_max;
-            if is_full || line::side_of(next, config) != side {
+            if is_full || line::side_of(next, config) != side || next.retention != retention {
                 break;
             }
             appends.extend(queue.waiting.pop_front().map(|(_, append)| append));
@@ -259,6 +260,7 @@ impl Lane {
             // Long past, until the flight knows the clock of its server.
             deadline: Duration::ZERO,
             log_entries_max: config.log_entries_max,
+            retention,
             row_kept_s: config.row_kept_s,
             hash0: getrandom::fill(&mut hash0)
                 .map(|()| hash0)

@@ -22,12 +22,8 @@ async fn append(
     ticket: u64,
     entry: NewEntry,
 ) -> Result<Vec<AppendOutcome>, Unavailable> {
-    bus.append(Append {
-        unconfirmed: false,
-        ticket: Ticket(ticket),
-        document: document("essay"),
-        entries: vec![entry],
-    });
+    let ticketed = Ticket(ticket);
+    bus.append(Append::new(ticketed, document("essay"), vec![entry]));
     let answer = |events: &[BusEvent]| {
         events.iter().find_map(|event| match event {
             BusEvent::Appended {

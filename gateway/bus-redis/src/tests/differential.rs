@@ -3,7 +3,7 @@
 
 use fred::types::Value;
 use inkwire_bus::{
-    Append, AppendOutcome, Asker, Read, ReadFrom, Ticket,
+    Append, AppendOutcome, Asker, Read, ReadFrom, Refusal, Retention, Ticket,
     contract::{Fixture as _, WIDE, Writer, document},
     memory::Log,
 };
@@ -62,7 +62,14 @@ fn follow(outcome: &AppendOutcome, writers: &mut [Writer], key: &ClientKey, log:
     }
 }
 
-async fn compare(seed: u64) {
+fn refused_whole(outcomes: &[AppendOutcome]) -> bool {
+    let dropped = AppendOutcome::Refused(Refusal::Dropped);
+    let is_refused = |outcome: &AppendOutcome| matches!(outcome, AppendOutcome::Refused(_));
+    let others = outcomes.iter().filter(|outcome| **outcome != dropped);
+    others.clone().count() == 1 && others.clone().all(is_refused)
+}
+
+async fn compare(seed: u64, retention: Retention) {
     let fixture = RedisFixture::start().await;
     let essay = document("essay");
     let keys = &fixture.raw.checked.keys;
@@ -73,28 +80,40 @@ async fn compare(seed: u64) {
     writers.push(Writer::of_access_to("alice"));
     writers.push(Writer::of_access_to("bob"));
 
+    let (mut calls_refused, mut calls_taken) = (0, 0);
     for call in 0..CALLS {
         let appends: Vec<Append> = (0..=random.below(3))
             .map(|ticket| {
+                // Sometimes all or nothing; then mostly of one client, and without changes of access.
+                let whole = random.below(4) == 0;
+                let of_one = whole && random.below(4) != 0;
+                let mut which = random.below(3);
                 let entries = (0..=random.below(12)).map(|_| {
-                    // Changes of access are rarer.
-                    let which = match random.below(25) {
-                        0 => 3 + random.below(2),
-                        _ => random.below(3),
-                    };
+                    if !of_one {
+                        // Changes of access are rarer.
+                        which = match random.below(25) {
+                            0 if !whole => 3 + random.below(2),
+                            _ => random.below(3),
+                        };
+                    }
+                    if of_one && random.below(20) != 0 {
+                        let writer = &mut writers[which];
+                        return writer.write(&format!("{}", writer.next));
+                    }
                     entry(&mut random, &mut writers[which])
                 });
+                let entries = entries.collect();
                 Append {
-                    unconfirmed: false,
-                    entries: entries.collect(),
-                    ticket: Ticket(ticket as u64),
-                    document: essay.clone(),
+                    retention,
+                    whole,
+                    ..Append::new(Ticket(ticket as u64), essay.clone(), entries)
                 }
             })
             .collect();
         let terms = Terms {
             deadline: NEVER,
             log_entries_max: LOG_ENTRIES_MAX,
+            retention,
             row_kept_s: 86_400,
             hash0: HASH0,
         };
@@ -104,7 +123,11 @@ async fn compare(seed: u64) {
         for (append, outcomes) in appends.into_iter().zip(outcomes) {
             let with_digest = |entry: &NewEntry| (entry.digest(), entry.clone());
             let entries: Vec<_> = append.entries.iter().map(with_digest).collect();
-            let expected = log.append(1_700_000_000_000, entries).outcomes;
+            calls_refused += usize::from(append.whole && refused_whole(&outcomes));
+            calls_taken += usize::from(append.whole && !refused_whole(&outcomes));
+            let expected = log
+                .append_as(1_700_000_000_000, entries, retention, append.whole)
+                .outcomes;
             assert_eq!(
                 outcomes, expected,
                 "seed {seed}, call {call}: {:?}",
@@ -121,6 +144,8 @@ async fn compare(seed: u64) {
         ReadFrom::Start,
         ReadFrom::After(log.head()),
         ReadFrom::After(start),
+        ReadFrom::After(log.base()),
+        ReadFrom::Head,
     ] {
         let read = Read {
             ticket: Ticket(0),
@@ -141,16 +166,21 @@ async fn compare(seed: u64) {
         log.head().seq >= u64::from(LOG_ENTRIES_MAX),
         "the cap was not reached"
     );
+    assert!(
+        calls_refused > 5 && calls_taken > 5,
+        "{calls_refused} {calls_taken}"
+    );
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_function_and_the_embedded_log_agree() {
-    for seed in [
-        0x9e37_79b9_7f4a_7c15,
-        0xdead_beef_cafe_f00d,
-        0x0123_4567_89ab_cdef,
+    for (seed, retention) in [
+        (0x9e37_79b9_7f4a_7c15, Retention::Everything),
+        (0xdead_beef_cafe_f00d, Retention::Everything),
+        (0x0123_4567_89ab_cdef, Retention::Latest(100)),
+        (0x2545_f491_4f6c_dd1d, Retention::Latest(1)),
     ] {
-        compare(seed).await;
+        compare(seed, retention).await;
     }
 }

@@ -11,7 +11,7 @@ use fred::{
     types::{ClusterHash, CustomCommand, Value},
 };
 use inkwire_bus::{
-    Append, AppendOutcome, Bus, Listener, Ticket,
+    Append, AppendOutcome, Bus, Listener, Retention, Ticket,
     contract::{Fixture, LOG_ENTRIES_MAX},
 };
 use inkwire_model::{DocumentId, NewEntry, Seq};
@@ -106,15 +106,11 @@ impl RawClient {
         deadline: Duration,
         channel: &str,
     ) -> Vec<AppendOutcome> {
-        let append = Append {
-            unconfirmed: false,
-            ticket: Ticket(0),
-            document: document.clone(),
-            entries,
-        };
+        let append = Append::new(Ticket(0), document.clone(), entries);
         let terms = Terms {
             deadline,
             log_entries_max: self.checked.config.log_entries_max,
+            retention: Retention::Everything,
             row_kept_s: self.checked.config.row_kept_s,
             hash0: [7; 8],
         };

@@ -85,9 +85,7 @@ impl Pair {
     fn begin_on(&self, name: &str, ticket: u64, unconfirmed: bool, entry: NewEntry) {
         self.bus.append(Append {
             unconfirmed,
-            ticket: Ticket(ticket),
-            document: document(name),
-            entries: vec![entry],
+            ..Append::new(Ticket(ticket), document(name), vec![entry])
         });
     }
 

@@ -34,12 +34,9 @@ async fn lost(recorder: &Recorder, essay: &DocumentId) {
 }
 
 async fn hears(recorder: &Recorder, bus: &RedisBus, essay: &DocumentId) {
-    bus.append(inkwire_bus::Append {
-        unconfirmed: false,
-        ticket: inkwire_bus::Ticket(99),
-        document: essay.clone(),
-        entries: vec![Writer::new("alice").write("heard")],
-    });
+    let entries = vec![Writer::new("alice").write("heard")];
+    let ticket = inkwire_bus::Ticket(99);
+    bus.append(inkwire_bus::Append::new(ticket, essay.clone(), entries));
     let heard = |events: &[BusEvent]| {
         let of = |event: &BusEvent| matches!(event, BusEvent::Heard { document, .. } if document == essay);
         events.iter().any(of).then_some(())

@@ -12,8 +12,8 @@ use inkwire_model::{DocumentId, Entry, NewEntry, Position};
 
 use super::{Fixture, Recorder};
 use crate::{
-    Append, AppendOutcome, Asker, Bus, BusEvent, LogPage, PageLimit, Read, ReadFrom, Suspicion,
-    Ticket, Unavailable,
+    Append, AppendOutcome, Asker, Bus, BusEvent, LogPage, PageLimit, Read, ReadFrom, Retention,
+    Suspicion, Ticket, Unavailable,
 };
 
 /// A page limit that no test's log reaches.
@@ -95,12 +95,22 @@ impl Replica {
 
     /// Makes an append, without awaiting the answer.
     pub fn begin_append(&self, document: &DocumentId, entries: Vec<NewEntry>) -> Ticket {
+        self.begin_append_as(document, entries, Retention::Everything, false)
+    }
+
+    /// The same, to a log that is kept so, or taken whole.
+    pub fn begin_append_as(
+        &self,
+        document: &DocumentId,
+        entries: Vec<NewEntry>,
+        retention: Retention,
+        whole: bool,
+    ) -> Ticket {
         let ticket = self.ticket();
         self.bus.append(Append {
-            unconfirmed: false,
-            ticket,
-            document: document.clone(),
-            entries,
+            retention,
+            whole,
+            ..Append::new(ticket, document.clone(), entries)
         });
         ticket
     }

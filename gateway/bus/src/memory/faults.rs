@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use inkwire_model::{DocumentId, NewEntry, Seq, Snapshot};
 
 use super::{Log, MemoryBus, MemoryStore, SnapshotRefused, replica::Replica};
-use crate::Unavailable;
+use crate::{Retention, Unavailable};
 
 /// What happens to one announcement of entries on its way to one replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,9 @@ impl MemoryStore {
     ) -> Result<(), Unavailable> {
         let entries = entries.into_iter().map(|entry| (entry.digest(), entry));
         let now = self.now();
-        self.lock().append(document, now, entries.collect())?;
+        let as_usual = (Retention::Everything, false);
+        self.lock()
+            .append(document, now, entries.collect(), as_usual)?;
         Ok(())
     }
 

@@ -78,7 +78,9 @@ impl Bus for MemoryBus {
             ticket,
             document,
             entries,
-            ..
+            retention,
+            whole,
+            unconfirmed: _,
         } = append;
         // SHA-256 is most of the work of an append, and needs no lock.
         let entries = entries
@@ -88,7 +90,7 @@ impl Bus for MemoryBus {
         let now = self.store.now();
         self.store.change(|shelf| {
             let appended = match shelf.reach(self.key) {
-                Ok(()) => shelf.append(&document, now, entries),
+                Ok(()) => shelf.append(&document, now, entries, (retention, whole)),
                 Err(unavailable) => Err(unavailable),
             };
             let (result, entries) = match appended {

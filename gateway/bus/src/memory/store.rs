@@ -13,7 +13,7 @@ use super::{
     post::Post,
     replica::Replica,
 };
-use crate::{BusEvent, Head, Unavailable};
+use crate::{BusEvent, Head, Retention, Unavailable};
 
 /// The hard cap of a log unless told otherwise (C9).
 pub const LOG_ENTRIES_MAX: usize = 100_000;
@@ -138,8 +138,10 @@ impl Shelf {
         document: &DocumentId,
         now: UnixMillis,
         entries: Vec<(Digest, NewEntry)>,
+        (retention, whole): (Retention, bool),
     ) -> Result<Appended, Unavailable> {
-        Ok(self.log(document)?.append(now, entries))
+        let log = self.log(document)?;
+        Ok(log.append_as(now, entries, retention, whole))
     }
 
     pub(super) fn heads(&self, documents: Vec<DocumentId>, reached: bool) -> Vec<Head> {

@@ -29,7 +29,7 @@ impl<M> Document<M> {
             member,
             subject,
             client,
-            since,
+            from,
             receive,
             subscriber,
         } = join;
@@ -40,7 +40,7 @@ impl<M> Document<M> {
             client,
             receive,
             phase: Phase::Waiting,
-            from: since.map_or(ReadFrom::Start, ReadFrom::After),
+            from,
             has_joined: false,
             outdated: false,
             revoked_at: None,

@@ -4,9 +4,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use inkwire_bus::{
-    Append, AppendOutcome, Asker, LogPage, PageLimit, ReadFrom, Refusal, Unavailable,
-};
+use inkwire_bus::{AppendOutcome, Asker, LogPage, PageLimit, ReadFrom, Refusal, Unavailable};
 use inkwire_model::{
     AccessAction, AccessPayload, ClientKey, ClientSeq, ContentType, NewEntry, Position, Subject,
 };
@@ -125,16 +123,8 @@ impl<M> Document<M> {
     }
 
     fn append_access(&mut self, request: AccessRequest, entry: NewEntry, fx: &mut impl Effects<M>) {
-        let ticket = fx.ticket();
-        self.appends
-            .insert(ticket, Appending::Access(request, entry.clone()));
-        let document = self.id.clone();
-        fx.append(Append {
-            ticket,
-            document,
-            entries: vec![entry],
-            unconfirmed: false,
-        });
+        let entries = vec![entry.clone()];
+        self.append(entries, Appending::Access(request, entry), fx);
     }
 
     pub(super) fn access_appended(

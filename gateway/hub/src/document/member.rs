@@ -3,11 +3,14 @@
 use std::{collections::HashMap, time::Instant};
 
 use inkwire_bus::{Asker, ReadFrom};
-use inkwire_model::{ClientId, ClientSeq, ResetCause, Seq, Subject};
+use inkwire_model::{ClientId, ClientSeq, Nack, ResetCause, Rule, Seq, Subject, rule_holds};
 use slab::Slab;
 
 use super::gate::Gate;
 use crate::MemberKey;
+
+/// What a member does about an entry that met the limit of entries under way.
+const CROWDED_AFTER_MS: u64 = 50;
 
 /// ```text
 ///             page, more to come, no room
@@ -65,6 +68,21 @@ impl<M> Member<M> {
 
     pub(super) fn is_live(&self) -> bool {
         self.phase == Phase::Live
+    }
+
+    /// Whether so many entries more may go to the log, of which so many may be under way at most.
+    pub(super) fn may_send(&self, entries: usize, under_way_max: usize) -> Result<(), Nack> {
+        if !self.is_live() && rule_holds(Rule::SendAfterJoined) {
+            return Err(Nack::Invalid {
+                why: "wait for joined before the first append".to_owned(),
+            });
+        }
+        if self.gate.under_way() + entries > under_way_max {
+            return Err(Nack::Throttled {
+                after_ms: CROWDED_AFTER_MS,
+            });
+        }
+        Ok(())
     }
 }
 

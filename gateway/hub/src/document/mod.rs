@@ -32,6 +32,7 @@ mod recent;
 mod restoring_access;
 mod stopwatch;
 mod timers;
+mod whole;
 mod writing;
 
 #[cfg(test)]
@@ -43,8 +44,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable};
-use inkwire_model::{DocumentId, Entry, NewEntry, Rule, Seq, rule_holds};
+use inkwire_bus::{
+    Append, AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Retention, Ticket, Unavailable,
+};
+use inkwire_model::{DocumentId, Entry, LogClass, NewEntry, Rule, Seq, rule_holds};
 
 pub use effects::Effects;
 pub use notes::{CatchUp, Note, Outcome, ResyncReason};
@@ -83,6 +86,10 @@ pub struct DocumentConfig {
     pub room_ms: u64,
     /// How long a document without members is still followed.
     pub linger_ms: u64,
+    /// The latest entries that a topic keeps.
+    pub topic_entries_max: u32,
+    /// The latest entries that a log of one subject keeps.
+    pub user_entries_max: u32,
 }
 
 impl Default for DocumentConfig {
@@ -100,6 +107,19 @@ impl Default for DocumentConfig {
             announcement_ms: 250,
             room_ms: 10,
             linger_ms: 10_000,
+            topic_entries_max: 1_000,
+            user_entries_max: 1_000,
+        }
+    }
+}
+
+impl DocumentConfig {
+    /// How much is kept of the log of this id.
+    fn retention_of(&self, id: &DocumentId) -> Retention {
+        match id.class() {
+            LogClass::Document => Retention::Everything,
+            LogClass::Topic(_) => Retention::Latest(self.topic_entries_max),
+            LogClass::User(_) => Retention::Latest(self.user_entries_max),
         }
     }
 }
@@ -131,6 +151,8 @@ enum Reading {
 enum Appending {
     /// Handed over at that moment.
     Entries(Instant, Vec<OnItsWay>),
+    /// All of one member's or none, handed over at that moment.
+    Whole(Instant, Vec<OnItsWay>),
     /// Changes of access that the log may have lost.
     Restoring(Vec<NewEntry>),
     Access(AccessRequest, NewEntry),
@@ -147,6 +169,7 @@ struct OnItsWay {
 pub struct Document<M> {
     id: DocumentId,
     config: Arc<DocumentConfig>,
+    retention: Retention,
     subscription: Subscription,
 
     /// `None` while cold.
@@ -191,6 +214,7 @@ pub struct Document<M> {
 impl<M> Document<M> {
     pub fn new(id: DocumentId, config: Arc<DocumentConfig>) -> Self {
         Self {
+            retention: config.retention_of(&id),
             id,
             config,
             subscription: Subscription::None,
@@ -229,6 +253,9 @@ impl<M> Document<M> {
             Command::Join(join) => self.join(join, now, fx),
             Command::Leave(member) => self.leave(member, now),
             Command::Submit(member, submissions) => self.submit(member, submissions, fx),
+            Command::SubmitWhole(member, submissions) => {
+                self.submit_whole(member, submissions, now, fx);
+            }
             Command::Signal(member, signal) => {
                 if self
                     .members
@@ -348,6 +375,19 @@ impl<M> Document<M> {
             askers,
         });
         ticket
+    }
+
+    /// Asks the log to take entries.
+    fn append(&mut self, entries: Vec<NewEntry>, appending: Appending, fx: &mut impl Effects<M>) {
+        let ticket = fx.ticket();
+        let append = Append {
+            retention: self.retention,
+            whole: matches!(appending, Appending::Whole(..)),
+            unconfirmed: matches!(appending, Appending::Restoring(_)),
+            ..Append::new(ticket, self.id.clone(), entries)
+        };
+        self.appends.insert(ticket, appending);
+        fx.append(append);
     }
 
     /// Only where a test has switched off that every document with members is followed.

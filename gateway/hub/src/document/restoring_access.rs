@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use inkwire_bus::{Append, AppendOutcome, Unavailable};
+use inkwire_bus::{AppendOutcome, Unavailable};
 use inkwire_model::{AccessAction, AccessChange, Code, NewEntry, Seq};
 
 use super::{Appending, Document, Effects, access::Restored};
@@ -52,17 +52,8 @@ impl<M> Document<M> {
     }
 
     fn restore(&mut self, entries: Vec<NewEntry>, fx: &mut impl Effects<M>) {
-        let ticket = fx.ticket();
         self.restoring += 1;
-        self.appends
-            .insert(ticket, Appending::Restoring(entries.clone()));
-        let document = self.id.clone();
-        fx.append(Append {
-            ticket,
-            document,
-            entries,
-            unconfirmed: true,
-        });
+        self.append(entries.clone(), Appending::Restoring(entries), fx);
     }
 
     pub(super) fn access_restored(

@@ -3,19 +3,17 @@
 use std::time::Instant;
 
 use inkwire_bus::{
-    Append, AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket,
-    Unavailable,
+    AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket, Unavailable,
 };
-use inkwire_model::{ClientSeq, Nack, NewEntry, Position, Rule, rule_holds};
+use inkwire_model::{ClientSeq, DocumentId, Nack, NewEntry, Position, Rule, rule_holds};
 
 use super::{
-    Appending, Document, Effects, Note, OnItsWay, Outcome, Reading, ResyncReason, member::Phase,
-    order::Seen, timers::Timers,
+    Appending, Document, Effects, Note, OnItsWay, Outcome, Reading, ResyncReason,
+    member::{Member, Phase},
+    order::Seen,
+    timers::Timers,
 };
 use crate::{Delivery, MemberKey, Submission};
-
-/// What a member does about an entry that met the limit of entries under way.
-const CROWDED_AFTER_MS: u64 = 50;
 
 impl<M> Document<M> {
     pub(super) fn submit(
@@ -35,18 +33,8 @@ impl<M> Document<M> {
             if !member.gate.admit(client_seq) {
                 continue;
             }
-            let checked = if !member.is_live() && rule_holds(Rule::SendAfterJoined) {
-                Err(Nack::Invalid {
-                    why: "wait for joined before the first append".to_owned(),
-                })
-            } else if member.gate.under_way() >= self.config.under_way_max {
-                Err(Nack::Throttled {
-                    after_ms: CROWDED_AFTER_MS,
-                })
-            } else {
-                entry
-            };
-            match checked {
+            let may_send = member.may_send(1, self.config.under_way_max);
+            match may_send.and(entry) {
                 Ok(entry) => {
                     let sent = member.gate.sent();
                     self.outgoing.push((
@@ -58,15 +46,7 @@ impl<M> Document<M> {
                         entry,
                     ));
                 }
-                Err(nack) => {
-                    member.gate.refuse(client_seq, None);
-                    fx.note(&self.id, Note::Answered(Outcome::of(&nack)));
-                    let delivery = Delivery::Nack {
-                        client_seq: Some(client_seq),
-                        nack: &nack,
-                    };
-                    fx.deliver(&member.to, &self.id, &delivery);
-                }
+                Err(nack) => refuse(member, &self.id, client_seq, (nack, None), fx),
             }
         }
     }
@@ -80,15 +60,7 @@ impl<M> Document<M> {
         if let Some(first) = entries.first() {
             self.stopwatch.start(first, now);
         }
-        let ticket = fx.ticket();
-        self.appends
-            .insert(ticket, Appending::Entries(now, on_their_way));
-        fx.append(Append {
-            unconfirmed: false,
-            ticket,
-            document: self.id.clone(),
-            entries,
-        });
+        self.append(entries, Appending::Entries(now, on_their_way), fx);
     }
 
     pub(super) fn appended(
@@ -111,6 +83,11 @@ impl<M> Document<M> {
                     self.answer(&on_its_way, outcome, now, fx);
                 }
             }
+            Some(Appending::Whole(since, on_their_way)) => {
+                let took = now.saturating_duration_since(since);
+                fx.note(&self.id, Note::CallAnswered { took });
+                self.answer_whole(&on_their_way, result, now, fx);
+            }
             Some(Appending::Restoring(sent)) => self.access_restored(&sent, result, now, fx),
             Some(Appending::Access(request, entry)) => {
                 self.access_appended(request, entry, result, now, fx);
@@ -119,7 +96,7 @@ impl<M> Document<M> {
         }
     }
 
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         on_its_way: &OnItsWay,
         outcome: Result<AppendOutcome, Unavailable>,
@@ -138,7 +115,7 @@ impl<M> Document<M> {
             return;
         }
         let retry_ms = self.config.retry_ms;
-        let (nack, expected) = match outcome {
+        let refusal = match outcome {
             Ok(AppendOutcome::Appended(position) | AppendOutcome::Duplicate(position)) => {
                 let duplicate = matches!(outcome, Ok(AppendOutcome::Duplicate(_)));
                 member.acknowledged_since = member.acknowledged_since.max(Some(client_seq));
@@ -159,13 +136,7 @@ impl<M> Document<M> {
             Ok(AppendOutcome::Refused(refusal)) => refused(refusal, retry_ms),
             Err(Unavailable) => (Nack::Unavailable { after_ms: retry_ms }, None),
         };
-        member.gate.refuse(client_seq, expected);
-        fx.note(&self.id, Note::Answered(Outcome::of(&nack)));
-        let delivery = Delivery::Nack {
-            client_seq: Some(client_seq),
-            nack: &nack,
-        };
-        fx.deliver(&member.to, &self.id, &delivery);
+        refuse(member, &self.id, client_seq, refusal, fx);
     }
 
     /// Remembers an acknowledged position until it is delivered.
@@ -300,7 +271,26 @@ impl<M> Document<M> {
 }
 
 /// What the sender is told of a refusal, and where it may go on.
-fn refused(refusal: Refusal, retry_ms: u64) -> (Nack, Option<ClientSeq>) {
+pub(super) type Refused = (Nack, Option<ClientSeq>);
+
+/// Shuts a member's gate at a number, and tells it why.
+pub(super) fn refuse<M>(
+    member: &mut Member<M>,
+    document: &DocumentId,
+    client_seq: ClientSeq,
+    (nack, expected): Refused,
+    fx: &mut impl Effects<M>,
+) {
+    member.gate.refuse(client_seq, expected);
+    fx.note(document, Note::Answered(Outcome::of(&nack)));
+    let delivery = Delivery::Nack {
+        client_seq: Some(client_seq),
+        nack: &nack,
+    };
+    fx.deliver(&member.to, document, &delivery);
+}
+
+pub(super) fn refused(refusal: Refusal, retry_ms: u64) -> Refused {
     match refusal {
         Refusal::Gap { expected, row } => (Nack::Gap { expected, row }, Some(expected)),
         Refusal::UnknownClient => (Nack::UnknownClient, Some(1)),

@@ -82,12 +82,7 @@ fn entry(client_seq: u64, traceparent: Option<&str>) -> NewEntry {
 }
 
 fn call(ticket: u64, id: &str, entries: Vec<NewEntry>) -> Append {
-    Append {
-        ticket: Ticket(ticket),
-        document: document(id),
-        entries,
-        unconfirmed: false,
-    }
+    Append::new(Ticket(ticket), document(id), entries)
 }
 
 fn observed(onlooker: &Arc<Onlooker>) -> (Observed, Arc<ShardTally>) {

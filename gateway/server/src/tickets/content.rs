@@ -1,9 +1,9 @@
 //! `Content`: what is kept under a ticket, versioned, since replicas of two versions run together.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
-use inkwire_session::{Grant, Roles};
+use inkwire_session::{DestinationPattern, Grant, Roles};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -13,6 +13,9 @@ pub(super) struct Content {
     version: u32,
     subject: String,
     roles: KeptRoles,
+    /// Not there in what older replicas keep, which read past it.
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    destinations: HashMap<String, String>,
     expires_at_ms: Option<UnixMillis>,
     origin: Option<String>,
 }
@@ -24,6 +27,12 @@ enum KeptRoles {
     Documents(HashMap<String, String>),
 }
 
+fn texts<T: Display>(roles: impl Iterator<Item = (T, Role)>) -> HashMap<String, String> {
+    roles
+        .map(|(of, role)| (of.to_string(), role.to_string()))
+        .collect()
+}
+
 impl Content {
     pub(super) fn of(grant: &Grant, origin: Option<&str>) -> Self {
         Self {
@@ -31,12 +40,13 @@ impl Content {
             subject: grant.subject.to_string(),
             roles: match &grant.roles {
                 Roles::Everywhere(role) => KeptRoles::Everywhere(role.to_string()),
-                Roles::Documents(roles) => KeptRoles::Documents(
-                    roles
-                        .iter()
-                        .map(|(document, role)| (document.to_string(), role.to_string()))
-                        .collect(),
-                ),
+                Roles::Listed { documents, .. } => {
+                    KeptRoles::Documents(texts(documents.iter().map(|(of, role)| (of, *role))))
+                }
+            },
+            destinations: match &grant.roles {
+                Roles::Everywhere(_) => HashMap::new(),
+                Roles::Listed { destinations, .. } => texts(destinations.iter()),
             },
             expires_at_ms: grant.expires_at_ms,
             origin: origin.map(str::to_owned),
@@ -62,11 +72,17 @@ impl Content {
         let role = |text: &str| text.parse::<Role>().ok();
         let roles = match &self.roles {
             KeptRoles::Everywhere(text) => Roles::Everywhere(role(text)?),
-            KeptRoles::Documents(kept) => Roles::Documents(
-                kept.iter()
+            KeptRoles::Documents(kept) => Roles::Listed {
+                documents: kept
+                    .iter()
                     .map(|(document, text)| Some((DocumentId::parse(document).ok()?, role(text)?)))
                     .collect::<Option<_>>()?,
-            ),
+                destinations: self
+                    .destinations
+                    .iter()
+                    .map(|(of, text)| Some((DestinationPattern::parse(of).ok()?, role(text)?)))
+                    .collect::<Option<_>>()?,
+            },
         };
         Some(Grant {
             subject: Subject::parse(&self.subject).ok()?,

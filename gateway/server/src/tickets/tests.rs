@@ -5,7 +5,7 @@ use std::{
 
 use inkwire_bus::{MemoryTickets, TicketFuture};
 use inkwire_model::{DocumentId, Role, Subject};
-use inkwire_session::Roles;
+use inkwire_session::{DestinationPattern, Roles};
 
 use super::*;
 
@@ -34,11 +34,18 @@ fn tickets_in(kept: Arc<dyn Tickets>) -> OneTimeTickets {
     OneTimeTickets::new(kept, config)
 }
 
+fn pattern(text: &str) -> DestinationPattern {
+    DestinationPattern::parse(text).unwrap()
+}
+
 fn grant(subject: &str) -> Grant {
     let document = DocumentId::parse("team/essay").unwrap();
     Grant {
         subject: Subject::parse(subject).unwrap(),
-        roles: Roles::Documents([(document, Role::Reviewer)].into()),
+        roles: Roles::Listed {
+            documents: [(document, Role::Reviewer)].into(),
+            destinations: [(pattern("topic/*"), Role::Viewer)].into_iter().collect(),
+        },
         expires_at_ms: Some(NOW_MS + 60_000),
     }
 }

@@ -1,10 +1,10 @@
 //! What a token says, and the rules that it has to meet. Nothing here is looked at before the
 //! token's signature was checked.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
-use inkwire_session::{AuthenticationError, Grant, Roles};
+use inkwire_session::{AuthenticationError, DestinationPattern, Grant, Roles};
 use serde::{Deserialize, Deserializer, de};
 
 /// What every token has to meet.
@@ -23,6 +23,8 @@ pub struct ClaimRules {
 pub(super) struct Claims {
     sub: String,
     documents: HashMap<String, String>,
+    #[serde(default)]
+    destinations: HashMap<String, String>,
     exp: NumericDate,
     #[serde(default)]
     nbf: Option<NumericDate>,
@@ -84,7 +86,14 @@ impl Claims {
             .map_err(|error| refused(&format!("The token's sub is not valid: {error}.")))?;
         Ok(Grant {
             subject,
-            roles: Roles::Documents(parse_roles(&self.documents)?),
+            roles: Roles::Listed {
+                documents: parse_roles("documents", &self.documents, DocumentId::parse)?,
+                destinations: parse_roles(
+                    "destinations",
+                    &self.destinations,
+                    DestinationPattern::parse,
+                )?,
+            },
             expires_at_ms: Some(expires_at_ms),
         })
     }
@@ -120,21 +129,20 @@ fn refused(sentence: &str) -> AuthenticationError {
     AuthenticationError::Unauthenticated(sentence.to_owned())
 }
 
-fn parse_roles(
-    claims: &HashMap<String, String>,
-) -> Result<HashMap<DocumentId, Role>, AuthenticationError> {
-    let refused = |why: String| {
-        refused(&format!(
-            "The token's claim `documents` is not valid: {why}."
-        ))
+/// A claim of roles: what they are in, as `parse` reads it, and which.
+fn parse_roles<T: Display, E: Display, R: FromIterator<(T, Role)>>(
+    claim: &str,
+    roles: &HashMap<String, String>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<R, AuthenticationError> {
+    let refused =
+        |why: String| refused(&format!("The token's claim `{claim}` is not valid: {why}."));
+    let role_in = |(name, role): (&String, &String)| {
+        let name = parse(name).map_err(|error| refused(error.to_string()))?;
+        let role = role
+            .parse()
+            .map_err(|error: inkwire_model::InvalidRole| refused(format!("for {name}: {error}")))?;
+        Ok((name, role))
     };
-    let mut roles = HashMap::with_capacity(claims.len());
-    for (document, role) in claims {
-        let document = DocumentId::parse(document).map_err(|error| refused(error.to_string()))?;
-        let role = role.parse().map_err(|error: inkwire_model::InvalidRole| {
-            refused(format!("for {document}: {error}"))
-        })?;
-        roles.insert(document, role);
-    }
-    Ok(roles)
+    roles.iter().map(role_in).collect()
 }

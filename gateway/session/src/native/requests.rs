@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use inkwire_hub::{Command, Join, MemberKey, Submission, Wire};
+use inkwire_hub::{Command, Join, JoinFrom, MemberKey, Submission, Wire};
 use inkwire_model::{
     AccessAction, Capability, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack,
     NewEntry, Position, Role, Signal, Subject,
@@ -95,10 +95,10 @@ impl<W: Wire> Requests<W> {
             ));
         }
         self.grant = grant;
-        let roles = &self.grant.roles;
+        let grant = &self.grant;
         let lost = self
             .joined
-            .replace_roles(|document| roles.role_in(document));
+            .replace_roles(|document| grant.role_in(document));
         let mut dirty = false;
         for (document, membership) in lost {
             commands.push(document.clone(), Command::Leave(membership.key));
@@ -154,7 +154,7 @@ impl<W: Wire> Requests<W> {
             member: key,
             subject,
             client: client.clone(),
-            since,
+            from: since.map_or(JoinFrom::Start, JoinFrom::After),
             receive,
             subscriber: Arc::clone(&member) as _,
         };
@@ -329,7 +329,7 @@ impl<W: Wire> Requests<W> {
     }
 
     fn role_for(&self, document: &DocumentId, capability: Capability) -> Result<Role, Refusal> {
-        let role = self.grant.roles.role_in(document);
+        let role = self.grant.role_in(document);
         role.filter(|role| role.may(capability))
             .ok_or_else(|| Refusal::forbidden(capability))
     }

@@ -4,6 +4,7 @@
 //! itself, so that a resume exactly there can still be checked.
 
 mod rows;
+mod whole;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -16,7 +17,9 @@ use inkwire_model::{
 };
 
 use self::rows::Rows;
-use crate::{AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Standing};
+use crate::{
+    AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Retention, Standing,
+};
 
 /// The entries of one document, with all that an append is checked against.
 #[derive(Debug, Clone)]
@@ -76,6 +79,21 @@ impl Log {
     /// Appends entries in order (C1). Each is checked after those before it took effect, and a
     /// refusal touches only its own entry and what the same client sends after it in this call.
     pub fn append(&mut self, now: UnixMillis, entries: Vec<(Digest, NewEntry)>) -> Appended {
+        self.append_as(now, entries, Retention::Everything, false)
+    }
+
+    /// The same, with what an [`Append`](crate::Append) says of retention and of all or nothing.
+    pub fn append_as(
+        &mut self,
+        now: UnixMillis,
+        entries: Vec<(Digest, NewEntry)>,
+        retention: Retention,
+        whole: bool,
+    ) -> Appended {
+        if whole && let Some(outcomes) = self.refuse_whole(now, &entries, retention) {
+            let entries = Vec::new();
+            return Appended { outcomes, entries };
+        }
         let mut appended = Appended {
             outcomes: Vec::with_capacity(entries.len()),
             entries: Vec::with_capacity(entries.len()),
@@ -87,14 +105,33 @@ impl Log {
             let outcome = if refused.contains(&key) {
                 AppendOutcome::Refused(Refusal::Dropped)
             } else {
-                self.append_one(now, &key, &digest, entry, &mut appended.entries)
+                let held = &mut appended.entries;
+                self.append_one(now, &key, &digest, entry, retention, held)
             };
             if matches!(outcome, AppendOutcome::Refused(_)) && !refused.contains(&key) {
                 refused.push(key);
             }
             appended.outcomes.push(outcome);
         }
+        if !appended.entries.is_empty() {
+            self.retain(retention);
+        }
         appended
+    }
+
+    fn retain(&mut self, retention: Retention) {
+        let Retention::Latest(latest) = retention else {
+            return;
+        };
+        let held = self.head().seq - self.base.seq;
+        if held > Retention::trimmed_above(latest).into() {
+            self.trim(self.head().seq.saturating_sub(latest.into()));
+        }
+    }
+
+    /// Whether the log takes one more entry that is no change of access, after so many others.
+    fn has_room_for(&self, others: usize, retention: Retention) -> bool {
+        matches!(retention, Retention::Latest(_)) || self.entries.len() + others < self.entries_max
     }
 
     fn append_one(
@@ -103,6 +140,7 @@ impl Log {
         key: &ClientKey,
         digest: &Digest,
         entry: NewEntry,
+        retention: Retention,
         appended: &mut Vec<Arc<Entry>>,
     ) -> AppendOutcome {
         if self.is_revoked(&key.subject) {
@@ -114,7 +152,7 @@ impl Log {
             Err(refusal) => return AppendOutcome::Refused(refusal),
         }
         let is_access = matches!(entry.client, ClientId::Access(_));
-        if self.entries.len() >= self.entries_max && !is_access {
+        if !is_access && !self.has_room_for(0, retention) {
             return AppendOutcome::Refused(Refusal::LogFull);
         }
         let position = self.head().next(digest);
@@ -153,10 +191,11 @@ impl Log {
     /// Reads one page, and where the askers stand (C4, C6).
     pub fn read(&self, from: ReadFrom, limit: PageLimit, askers: &[Asker]) -> LogPage {
         let broken = match from {
-            ReadFrom::Start => None,
+            ReadFrom::Start | ReadFrom::Head => None,
             ReadFrom::After(position) => self.check(position).err(),
         };
         let (snapshot, after) = match from {
+            ReadFrom::Head => (None, self.head()),
             ReadFrom::After(position) if broken.is_none() => (None, position),
             ReadFrom::After(_) | ReadFrom::Start => self.beginning(),
         };

@@ -115,11 +115,16 @@ impl Rig {
     }
 
     pub(super) fn join_as(&mut self, member: u64, since: Option<Position>, receive: bool) {
+        let from = since.map_or(ReadFrom::Start, ReadFrom::After);
+        self.join_from(member, from, receive);
+    }
+
+    pub(super) fn join_from(&mut self, member: u64, from: ReadFrom, receive: bool) {
         self.command(Command::Join(Join {
             member: MemberKey(member),
             subject: Subject::parse(&format!("m{member}")).unwrap(),
             client: Some(client()),
-            since,
+            from,
             receive,
             subscriber: member,
         }));
@@ -210,11 +215,14 @@ impl Rig {
                 self.hear(DocumentEvent::Page(read.ticket, Ok(page)));
             }
             Request::Append(append) => {
+                let Append {
+                    retention, whole, ..
+                } = append;
                 let entries = append
                     .entries
                     .into_iter()
                     .map(|entry| (entry.digest(), entry));
-                let appended = self.log.append(0, entries.collect());
+                let appended = self.log.append_as(0, entries.collect(), retention, whole);
                 self.hear(DocumentEvent::Appended(
                     append.ticket,
                     Ok(appended.outcomes),

@@ -4,7 +4,7 @@ use inkwire_bus::AppendOutcome;
 use inkwire_model::{Nack, Subject};
 
 use super::rig::{Request, Rig, append_to, client, entry};
-use crate::{Command, Join, MemberKey, Submission, document::DocumentEvent};
+use crate::{Command, Join, JoinFrom, MemberKey, Submission, document::DocumentEvent};
 
 #[test]
 fn the_writer_is_acknowledged_and_gets_its_entries_too() {
@@ -224,7 +224,7 @@ fn an_old_sessions_refusal_does_not_silence_the_new_one() {
             member: MemberKey(member),
             subject: Subject::parse("ann").unwrap(),
             client: Some(client()),
-            since: None,
+            from: JoinFrom::Start,
             receive: true,
             subscriber: member,
         }));

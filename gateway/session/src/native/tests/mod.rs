@@ -22,7 +22,9 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use inkwire_hub::{Command, Delivery, MemberKey, Outbox, OutboxLimits, Reach, Submission, Wire};
+use inkwire_hub::{
+    Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Submission, Wire,
+};
 use inkwire_model::{
     AccessAction, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack, NewEntry,
     Position, Role, Signal, Subject, UnixMillis,
@@ -83,14 +85,19 @@ impl Authenticator for Notary {
             subject: subject
                 .filter(|subject| subject.as_str() != "forged")
                 .ok_or_else(|| refused("the signature is wrong"))?,
-            roles: Roles::Documents(HashMap::new()),
+            roles: Roles::in_documents(HashMap::new()),
             expires_at_ms: None,
         };
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
             match (name, &mut grant.roles) {
                 ("until", _) => grant.expires_at_ms = value.parse().ok(),
                 ("*", roles) => *roles = Roles::Everywhere(value.parse().unwrap()),
-                (name, Roles::Documents(roles)) => {
+                (
+                    name,
+                    Roles::Listed {
+                        documents: roles, ..
+                    },
+                ) => {
                     roles.insert(document(name), value.parse().unwrap());
                 }
                 (_, Roles::Everywhere(_)) => {}
@@ -265,7 +272,10 @@ impl Transcript {
                         document: id,
                         subject: join.subject,
                         client: join.client,
-                        since: join.since,
+                        since: match join.from {
+                            JoinFrom::After(position) => Some(position),
+                            JoinFrom::Start | JoinFrom::Head => None,
+                        },
                         receive: join.receive,
                     }
                 }
@@ -273,7 +283,7 @@ impl Transcript {
                     assert_eq!(key, self.members[&id].0);
                     Asked::Leave(id)
                 }
-                Command::Submit(key, submissions) => {
+                Command::Submit(key, submissions) | Command::SubmitWhole(key, submissions) => {
                     assert_eq!(key, self.members[&id].0);
                     Asked::Submit(id, submissions)
                 }

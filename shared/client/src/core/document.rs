@@ -16,6 +16,7 @@ use inkwire_model::{
     Retry, Role, Rule, Signal, Snapshot, Subject, rule_holds,
 };
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
+use inkwire_writer::Numbered;
 use std::sync::Arc;
 
 use crate::core::{
@@ -138,11 +139,8 @@ impl Document {
     }
 
     pub fn counts(&self) -> Counts {
-        let written = self.writer.as_ref().map(|w| w.counts).unwrap_or_default();
-        Counts {
-            repeats_dropped: self.reader.repeats,
-            ..written
-        }
+        let written = self.writer.as_ref().map(Writer::counts);
+        Counts::of(written.unwrap_or_default(), self.reader.repeats)
     }
 
     pub fn memory(&self) -> Option<Memory> {
@@ -233,15 +231,7 @@ impl Document {
 
     /// What an append of `draft` is as a message, at the most: its number may have 20 digits.
     pub(super) fn packet_of(&self, draft: &Draft) -> ClientPacket {
-        let draft = draft.clone();
-        ClientPacket::Append {
-            document: self.id.clone(),
-            client_seq: ClientSeq::MAX,
-            kind: draft.kind,
-            content_type: draft.content_type,
-            payload: draft.payload,
-            traceparent: draft.traceparent,
-        }
+        append_packet(&self.id, ClientSeq::MAX, draft.clone())
     }
 
     /// A session is open, and belongs to `subject`; `landing_ms` after its end nothing of it lands.
@@ -679,18 +669,20 @@ impl Document {
             return;
         };
         let mut refused = Vec::new();
-        while let Some(packet) = writer.next_packet(&self.id, step.now) {
-            match (step.room.check(&packet), &packet) {
-                (Err(_), ClientPacket::Append { client_seq, .. }) => {
+        while let Some(Numbered { client_seq, draft }) = writer.next_draft(step.now) {
+            let packet = append_packet(&self.id, client_seq, draft);
+            match step.room.check(&packet) {
+                Err(_) => {
                     let max_bytes = step.room.bytes_max();
                     let nack = Nack::TooLarge { max_bytes };
-                    writer.refused_here(*client_seq, nack, step.now, &mut refused);
+                    writer.refused_here(client_seq, nack, step.now, &mut refused);
                 }
-                _ => step.out.push_back(Output::Send(packet)),
+                Ok(()) => step.out.push_back(Output::Send(packet)),
             }
         }
         for event in refused {
-            step.out.push_back(Output::Event(self.id.clone(), event));
+            step.out
+                .push_back(Output::Event(self.id.clone(), event.into()));
         }
         if writer.wants_rejoin() {
             self.leave(0, step);
@@ -701,7 +693,7 @@ impl Document {
     fn write(
         &mut self,
         step: &mut Step<'_>,
-        act: impl FnOnce(&mut Writer, &mut Step<'_>, &mut Vec<Event>),
+        act: impl FnOnce(&mut Writer, &mut Step<'_>, &mut Vec<inkwire_writer::Event>),
     ) {
         let Some(writer) = &mut self.writer else {
             return;
@@ -709,7 +701,7 @@ impl Document {
         let mut events = Vec::new();
         act(writer, step, &mut events);
         for event in events {
-            self.tell(event, step);
+            self.tell(event.into(), step);
         }
     }
 
@@ -721,5 +713,22 @@ impl Document {
 
     fn tell(&self, event: Event, step: &mut Step<'_>) {
         step.out.push_back(Output::Event(self.id.clone(), event));
+    }
+}
+
+fn append_packet(document: &DocumentId, client_seq: ClientSeq, draft: Draft) -> ClientPacket {
+    let Draft {
+        kind,
+        content_type,
+        payload,
+        traceparent,
+    } = draft;
+    ClientPacket::Append {
+        document: document.clone(),
+        client_seq,
+        kind,
+        content_type,
+        payload,
+        traceparent,
     }
 }

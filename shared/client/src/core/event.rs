@@ -6,8 +6,7 @@ use inkwire_model::{
     ClientId, ClientSeq, Code, Entry, Nack, Position, ResetCause, Role, Seq, Signal, Snapshot,
     Subject,
 };
-
-use crate::core::AppendId;
+use inkwire_writer::{AppendId, LossCause};
 
 /// Something happened to a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,21 +86,6 @@ pub enum State {
     Ended(Code),
 }
 
-/// Why entries could not be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LossCause {
-    /// They were acknowledged so long ago that their content is no longer kept.
-    NotHeld,
-    /// The log has forgotten the client, as it does after a day: they may well be in it.
-    RowExpired,
-    /// Too many numbers ago for the log to tell them from somebody else's.
-    Unknown,
-    /// The session became another subject's, who must not write them.
-    SubjectChanged,
-    /// The document ended for this subject.
-    Ended,
-}
-
 /// How the gateway's delivery was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -111,4 +95,37 @@ pub enum Fault {
     Old { last: Seq, got: Seq },
     #[error("the history at {got} is not the one that was delivered up to {last}")]
     Fork { last: Position, got: Position },
+}
+
+impl From<inkwire_writer::Event> for Event {
+    fn from(event: inkwire_writer::Event) -> Self {
+        use inkwire_writer::Event as Written;
+        match event {
+            Written::Acked {
+                append,
+                client_seq,
+                position,
+            } => Self::Acked {
+                append,
+                client_seq,
+                position,
+            },
+            Written::Nack { append, nack } => Self::Nack { append, nack },
+            Written::Waiting { nack, after_ms } => Self::Waiting { nack, after_ms },
+            Written::Lost {
+                client,
+                from,
+                to,
+                appends,
+                cause,
+            } => Self::Lost {
+                client,
+                from,
+                to,
+                appends,
+                cause,
+            },
+            Written::Renewed { client, last } => Self::Renewed { client, last },
+        }
+    }
 }

@@ -2,28 +2,28 @@
 //!
 //! [`Session`] is one conversation after another with the gateway; it holds a [`Document`] for each
 //! document that was joined, and that one a [`Reader`] and a [`Writer`], which know nothing of
-//! each other.
+//! each other. The writer is a crate of its own: the gateway numbers by it too.
 
 mod access;
-mod backoff;
+mod append_error;
+mod counts;
 mod document;
-mod draft;
 mod event;
 mod moving;
-mod now;
 mod reader;
 mod room;
 mod session;
-mod writer;
 
 #[cfg(test)]
 mod transcripts;
 
-pub use backoff::{Backoff, Jitter};
+pub use append_error::AppendError;
+pub use counts::Counts;
 pub use document::{Document, JoinOptions};
-pub use draft::{AppendId, Draft};
-pub use event::{Event, Fault, LossCause, State};
-pub use now::Now;
+pub use event::{Event, Fault, State};
+pub use inkwire_writer::{
+    AppendId, Backoff, Draft, Jitter, LossCause, Memory, MemoryEntry, Now, Transform, Writer,
+    WriterLimits,
+};
 pub use reader::Reader;
 pub use session::{Output, Session, SessionOptions};
-pub use writer::{AppendError, Counts, Memory, MemoryEntry, Transform, Writer, WriterLimits};

@@ -2,7 +2,7 @@
 
 use inkwire_model::{ClientRow, ClientSeq, Entry, Rule, rule_holds};
 
-use crate::core::Now;
+use crate::Now;
 
 use super::{Writer, held::Wording, renewal::Cause};
 

@@ -8,42 +8,49 @@
 //! The cursor `sent` goes back on every refusal and wherever the log says less than was settled.
 //! When that is not enough (`renewal.rs`), what is left goes out under a new client.
 
+//!
+//! It is the memory of whoever numbers the entries: of the client library, and of a gateway's session
+//! that numbers for its client. It knows no packets, no clock, and no randomness but a seed.
+
 mod answer;
+mod backoff;
+mod draft;
+mod event;
 mod held;
 mod limits;
 mod memory;
+mod now;
 mod released;
 mod renewal;
 mod rewind;
 
-use inkwire_model::{ClientId, ClientSeq, DocumentId, Subject};
-use inkwire_protocol::native::ClientPacket;
+use inkwire_model::{ClientId, ClientSeq, Subject};
 use uuid::Builder;
-
-use crate::core::{AppendId, Backoff, Draft, Event, Jitter, Now};
 
 use held::{Held, HeldEntry};
 use released::Released;
 use renewal::Cause;
 
+pub use backoff::{Backoff, Jitter};
+pub use draft::{AppendId, Draft};
+pub use event::{Event, LossCause};
 pub use limits::{Transform, WriterLimits};
 pub use memory::{Memory, MemoryEntry};
+pub use now::Now;
 
-/// Why an append was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    #[error("the queue is full: {entries} entries, {bytes} bytes un-acknowledged")]
-    QueueFull { entries: usize, bytes: usize },
-    #[error("the payload has {bytes} bytes, the gateway takes {bytes_max}")]
-    TooLarge { bytes: usize, bytes_max: u64 },
-    #[error("its message has {bytes} bytes, the gateway takes {bytes_max}")]
-    MessageTooLarge { bytes: usize, bytes_max: usize },
-    #[error("this document was opened for reading only")]
-    ReadOnly,
-    #[error("the document ended: {0:?}")]
-    Ended(inkwire_model::Code),
-    #[error("this document is not open")]
-    NotOpen,
+/// An append was not taken: as much waits as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full: {entries} entries, {bytes} bytes un-acknowledged")]
+pub struct QueueFull {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+/// An entry that may be sent now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    pub client_seq: ClientSeq,
+    pub draft: Draft,
 }
 
 /// What a writer has done so far.
@@ -55,8 +62,6 @@ pub struct Counts {
     pub acknowledged: u64,
     pub refused: u64,
     pub lost: u64,
-    /// Entries that came again and were not shown.
-    pub repeats_dropped: u64,
 }
 
 /// One writer's identity in one document, and what it has still to say.
@@ -87,7 +92,7 @@ pub struct Writer {
     queued_entries: usize,
     queued_bytes: usize,
     retained_bytes: usize,
-    pub(super) counts: Counts,
+    counts: Counts,
 }
 
 impl Writer {
@@ -126,6 +131,11 @@ impl Writer {
         &self.client
     }
 
+    /// What it has done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Whether every append was acknowledged, refused or reported lost.
     pub fn is_settled(&self) -> bool {
         self.queued_entries == 0
@@ -137,12 +147,12 @@ impl Writer {
     }
 
     /// Queues an entry. What was there before goes first.
-    pub fn append(&mut self, draft: Draft) -> Result<AppendId, AppendError> {
+    pub fn append(&mut self, draft: Draft) -> Result<AppendId, QueueFull> {
         let bytes = self.queued_bytes + draft.payload.len();
         let full = self.queued_entries >= self.limits.queue_entries_max;
         // One entry always fits, however large.
         if full || (bytes > self.limits.queue_bytes_max && self.queued_entries > 0) {
-            return Err(AppendError::QueueFull {
+            return Err(QueueFull {
                 entries: self.queued_entries,
                 bytes: self.queued_bytes,
             });
@@ -156,7 +166,7 @@ impl Writer {
     }
 
     /// The next entry that may be sent now, in a joined session.
-    pub fn next_packet(&mut self, document: &DocumentId, now: Now) -> Option<ClientPacket> {
+    pub fn next_draft(&mut self, now: Now) -> Option<Numbered> {
         if !self.may_send(now) {
             return None;
         }
@@ -176,25 +186,16 @@ impl Writer {
             self.counts.resent += 1;
         }
         entry.first_sent.get_or_insert(now);
-        let Draft {
-            kind,
-            content_type,
-            payload,
-            traceparent,
-        } = entry.draft.clone();
+        let draft = entry.draft.clone();
         self.sent = number;
         self.mark = self.mark.max(number);
         self.last_sent = Some(now);
         self.landed_by_ms = None;
         let due = now.elapsed_ms + self.limits.answer_timeout_ms;
         self.answer_due_ms.get_or_insert(due);
-        Some(ClientPacket::Append {
-            document: document.clone(),
+        Some(Numbered {
             client_seq: number,
-            kind,
-            content_type,
-            payload,
-            traceparent,
+            draft,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use inkwire_model::ClientSeq;
 
-use crate::core::AppendId;
+use crate::AppendId;
 
 /// Runs of consecutive numbers and appends; a refusal before an entry begins a new one. Beyond this
 /// many the oldest are told as one, which then names refused appends too.

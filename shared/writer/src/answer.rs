@@ -2,7 +2,7 @@
 
 use inkwire_model::{ClientSeq, Nack, Position};
 
-use crate::core::{Event, Jitter, Now};
+use crate::{Event, Jitter, Now};
 
 use super::{Events, Writer, held::HeldEntry, renewal::Cause};
 
@@ -92,7 +92,7 @@ impl Writer {
         }
     }
 
-    /// What `next_packet` just gave is not sent after all: no message that the gateway takes has room
+    /// What `next_draft` just gave is not sent after all: no message that the gateway takes has room
     /// for it.
     pub fn refused_here(&mut self, number: ClientSeq, nack: Nack, now: Now, out: &mut Events) {
         self.counts.sent = self.counts.sent.saturating_sub(1);

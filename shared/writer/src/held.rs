@@ -6,7 +6,7 @@ use inkwire_model::{
     ClientId, ClientSeq, Digest, Entry, Nack, Rule, ShortDigest, Subject, rule_holds,
 };
 
-use crate::core::{AppendId, Draft, Now};
+use crate::{AppendId, Draft, Now};
 
 /// Kept with each payload, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = 128;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inkwire_model::ROW_DIGESTS_MAX;
 
-use crate::core::{AppendId, Draft};
+use crate::{AppendId, Draft};
 
 /// Makes a lost tail's entry fit the history as it now is; `None` sends it as it was (C4).
 pub type Transform = Arc<dyn Fn(AppendId, &Draft) -> Option<Draft> + Send + Sync>;

@@ -6,7 +6,7 @@
 
 use inkwire_model::{ClientRow, ClientSeq, Rule, Subject, rule_holds};
 
-use crate::core::{AppendId, Event, Jitter, LossCause, Now};
+use crate::{AppendId, Event, Jitter, LossCause, Now};
 
 use super::{
     Events, Writer, fresh_client,

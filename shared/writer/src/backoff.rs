@@ -2,7 +2,7 @@
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-/// The only randomness of the core; the same seed gives the same run.
+/// The only randomness of the writer and of the client's core; the same seed gives the same run.
 #[derive(Debug)]
 pub struct Jitter(StdRng);
 

@@ -3,7 +3,7 @@
 
 use inkwire_model::{ClientId, ClientSeq, Subject};
 
-use crate::core::{AppendId, Draft, Now};
+use crate::{AppendId, Draft, Now};
 
 use super::{
     Writer, WriterLimits,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use inkwire_model::{ContentType, Entry, Kind};
 
-/// One append of this document, counted 1, 2, 3 … by the client library.
+/// One append of this document, counted 1, 2, 3 … by its writer.
 ///
 /// Unlike its `client_seq` it never changes: a refused entry's successors take its number, and a
 /// new client numbers from 1 again.

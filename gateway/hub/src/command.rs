@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 pub use inkwire_bus::ReadFrom as JoinFrom;
-use inkwire_model::{AccessAction, ClientId, ClientSeq, Nack, NewEntry, Signal, Subject};
+use inkwire_model::{
+    AccessAction, ClientId, ClientSeq, DocumentId, Nack, NewEntry, QueueName, Signal, Subject,
+};
 
-use crate::Subscriber;
+use crate::{QueueCommand, Subscriber};
 
 /// How a member is reached in production.
 pub type Reach = Arc<dyn Subscriber>;
@@ -21,6 +23,12 @@ impl MemberKey {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// Whatever a session asks of the hub, on its way there.
+pub enum Request {
+    Document(DocumentId, Command),
+    Queue(QueueName, QueueCommand),
 }
 
 /// A request about one document. `M` is how a member is reached.

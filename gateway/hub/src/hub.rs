@@ -5,19 +5,23 @@ use std::{
     time::Duration,
 };
 
-use inkwire_bus::{Bus, Listener};
-use inkwire_model::DocumentId;
+use inkwire_bus::{Bus, Listener, Queues};
+use inkwire_model::{DocumentId, QueueName};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Command, Observed, ShardTally, Unwatched, Watch,
+    Command, Observed, QueueCommand, QueueTally, Request, ShardTally, Unwatched, Watch,
     document::DocumentConfig,
     mailbox::{AnnouncementLimits, Mailbox},
+    queues::Desk,
     router::{Router, shard_of},
     shard::{Shard, Surroundings},
     shard_task::{self, ShardTask},
 };
+
+/// Commands that may wait for the task that serves queues; beyond, sessions wait.
+const QUEUE_COMMANDS_MAX: usize = 4_096;
 
 /// The hub's settings.
 #[derive(Debug, Clone)]
@@ -55,6 +59,9 @@ pub struct Hub {
     bus: Arc<dyn Bus>,
     failed: CancellationToken,
     tallies: Arc<[Arc<ShardTally>]>,
+    /// To the task that serves queues; `None` where there are none.
+    queues: Option<mpsc::Sender<(QueueName, QueueCommand)>>,
+    queue_tally: Arc<QueueTally>,
 }
 
 /// The hub has stopped.
@@ -128,7 +135,50 @@ impl Hub {
             bus,
             failed,
             tallies,
+            queues: None,
+            queue_tally: Arc::default(),
         }
+    }
+
+    /// The same hub, which serves these queues too; their task ends when `stop` is cancelled, after
+    /// what its receivers held was given back.
+    pub fn with_queues(
+        mut self,
+        queues: Arc<dyn Queues>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (sender, commands) = mpsc::channel(QUEUE_COMMANDS_MAX);
+        let alarm = Alarm {
+            stop: stop.clone(),
+            failed: self.failed.clone(),
+        };
+        let desk = Desk::new(queues, commands, self.queue_tally.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _alarm = alarm;
+            desk.run().await;
+        });
+        self.queues = Some(sender);
+        self
+    }
+
+    /// What was counted of queues.
+    pub fn queue_tally(&self) -> Arc<QueueTally> {
+        self.queue_tally.clone()
+    }
+
+    /// Hands over what a session asks, in this order; waits while there is too much.
+    pub async fn hand_over(&self, requests: Vec<Request>) -> Result<(), Stopped> {
+        for request in requests {
+            match request {
+                Request::Document(document, command) => self.send(&document, command).await?,
+                Request::Queue(queue, command) => {
+                    let sender = self.queues.as_ref().ok_or(Stopped)?;
+                    sender.send((queue, command)).await.map_err(|_| Stopped)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What each shard counted.

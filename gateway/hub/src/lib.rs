@@ -10,6 +10,7 @@ mod mailbox;
 mod memory_ledger;
 mod observed;
 mod outbox;
+mod queues;
 mod router;
 mod sampler;
 mod shard;
@@ -19,12 +20,15 @@ mod watch;
 
 pub use inkwire_bus::Unavailable;
 
-pub use command::{Command, Join, JoinFrom, MemberKey, Reach, Submission};
+pub use command::{Command, Join, JoinFrom, MemberKey, Reach, Request, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
 pub use hub::{Hub, HubConfig, Stopped};
 pub use memory_ledger::{BLOCK_BYTES, Charge, MemoryLedger};
 pub use observed::Observed;
 pub use outbox::{Farewell, Outbox, OutboxLimits, Priority, Wire};
+pub use queues::{
+    QueueCommand, QueueDelivery, QueueReach, QueueSubscriber, QueueTally, Receive, next_receiver,
+};
 pub use sampler::Sampler;
 pub use tally::ShardTally;
 pub use watch::{Delivered, Joined, RareEvent, SessionId, Unwatched, Watch};

@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use inkwire_hub::{Command, Outbox, SessionId, Wire};
-use inkwire_model::{Code, DocumentId, UnixMillis};
+use inkwire_hub::{Outbox, Request, SessionId, Wire};
+use inkwire_model::{Code, UnixMillis};
 
 use crate::{Content, Framing, Notice, Presented, Protocol, SessionContext, native::NativeSession};
 
@@ -103,9 +103,14 @@ impl<W: Wire> Conversation<W> {
     }
 
     /// What the hub is to do, in this order.
-    pub fn take_commands(&mut self) -> Vec<(DocumentId, Command)> {
+    pub fn take_commands(&mut self) -> Vec<Request> {
         match self {
-            Self::Native(session) => session.take_commands(),
+            Self::Native(session) => {
+                let commands = session.take_commands().into_iter();
+                commands
+                    .map(|(document, command)| Request::Document(document, command))
+                    .collect()
+            }
         }
     }
 

@@ -12,8 +12,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use inkwire_hub::{Command, Hub, Outbox, OutboxLimits, Priority, Stopped};
-use inkwire_model::{Code, DocumentId, UnixMillis};
+use inkwire_hub::{Hub, Outbox, OutboxLimits, Priority, Stopped};
+use inkwire_model::{Code, UnixMillis};
 use inkwire_protocol::websocket::{self, CloseFrame, Decoder, DecoderLimits, Message};
 use inkwire_session::{
     Content, Conversation, Framing, Notice, Presented, Protocol, SessionContext,
@@ -186,7 +186,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
             if handing.is_none() {
                 let commands = self.session.take_commands();
                 if !commands.is_empty() {
-                    handing.set(Some(hand_over(hub, commands)));
+                    handing.set(Some(hub.hand_over(commands)));
                 }
             }
             let is_serving = matches!(self.phase, Phase::Open | Phase::Settling);
@@ -251,7 +251,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
         if handing.is_some() && poll_some(handing.as_mut()).await.is_err() {
             return;
         }
-        let _stopped = hand_over(hub, self.session.take_commands()).await;
+        let _stopped = hub.hand_over(self.session.take_commands()).await;
     }
 
     /// Feeds the session with every whole message that was read.
@@ -362,13 +362,6 @@ impl<R: AsyncRead + Unpin, W: LinkWire> Driver<R, W> {
 }
 
 /// Hands the commands to the hub in their order, and waits while it cannot take them.
-async fn hand_over(hub: &Hub, commands: Vec<(DocumentId, Command)>) -> Result<(), Stopped> {
-    for (document, command) in commands {
-        hub.send(&document, command).await?;
-    }
-    Ok(())
-}
-
 /// Waits for the future in a place that has one; for ever in an empty one.
 async fn poll_some<F: Future>(mut place: Pin<&mut Option<F>>) -> F::Output {
     poll_fn(|context| match place.as_mut().as_pin_mut() {

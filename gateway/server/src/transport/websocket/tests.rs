@@ -6,7 +6,7 @@ use std::sync::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use inkwire_bus::{Append, Bus, MemoryBus, Read};
 use inkwire_hub::HubConfig;
-use inkwire_model::{Role, Signal};
+use inkwire_model::{DocumentId, Role, Signal};
 use inkwire_protocol::native::Encoding;
 use serde_json::{Value, json};
 use tokio::{

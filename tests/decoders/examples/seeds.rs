@@ -1,5 +1,5 @@
 //! Writes the corpus that fuzzing starts from: the examples of docs/protocol.md in both encodings,
-//! and conversations, frames, handshakes and records made of them.
+//! and conversations, frames, handshakes and records made of them; STOMP and SockJS as clients speak them.
 //!
 //! usage: cargo run -p inkwire-decoders --example seeds docs/protocol.md tests/fuzz/corpus
 
@@ -45,6 +45,8 @@ fn main() -> io::Result<()> {
     handshakes(&corpus)?;
     names(&corpus)?;
     door(&corpus)?;
+    stomp(&corpus)?;
+    sockjs(&corpus)?;
     records(&corpus, &from_gateway)
 }
 
@@ -228,6 +230,75 @@ fn records(corpus: &Corpus, from_gateway: &Numbered<ServerPacket>) -> io::Result
             _ => continue,
         };
         corpus.put("redis_record", &format!("{n:02}"), &bytes)?;
+    }
+    Ok(())
+}
+
+/// What clients of each version say, and what they are answered.
+fn stomp(corpus: &Corpus) -> io::Result<()> {
+    let subscribe = "SUBSCRIBE\nid:0\ndestination:/topic/documents/a\nack:client\nreceipt:s\n\n\0";
+    let transaction = "BEGIN\ntransaction:t\nreceipt:b\n\n\0SEND\ndestination:/q\ntransaction:t\n\nx\0\
+        ACK\nid:7\nmessage-id:7\nsubscription:0\ntransaction:t\n\n\0COMMIT\ntransaction:t\n\n\0";
+    let client = [
+        subscribe,
+        "SEND\ndestination:/app/documents/a\ncontent-length:5\n\na\0b\n\0\0\n\n",
+        "SEND\r\ndestination: /topic/x \r\nk\\cn:a\\n\\\\\\r\r\n\r\nbody\0\r\n",
+        transaction,
+        "BEGIN\ntransaction:t\n\n\0ABORT\ntransaction:t\nreceipt:a\n\n\0",
+        "NACK\nid:7\nmessage-id:7\nsubscription:0\n\n\0",
+        "UNSUBSCRIBE\nid:0\ndestination:/topic/documents/a\n\n\0",
+        "DISCONNECT\nreceipt:d\n\n\0",
+    ];
+    let server = [
+        "CONNECTED\nversion:1.2\nheart-beat:10000,10000\nsession:s\nserver:inkwire\nuser-name:a\n\n\0",
+        "MESSAGE\nsubscription:0\nmessage-id:m\ndestination:/t\nack:1\ncontent-length:2\n\nhi\0\n",
+        "RECEIPT\nreceipt-id:s\n\n\0",
+        "ERROR\nmessage:no\ncontent-length:1\n\nx\0",
+    ];
+    for (n, text) in client.iter().chain(&server).enumerate() {
+        for choice in 0..4 {
+            let input = [&[n as u8, choice], text.as_bytes()].concat();
+            corpus.put("stomp_frames", &format!("{n:02}-{choice}"), &input)?;
+        }
+    }
+    let greetings = [
+        "CONNECT\nlogin: a\npasscode:p\n\n\0",
+        "CONNECT\naccept-version:1.0,1.1\nheart-beat:1000,0\nhost:h\n\n\0",
+        "STOMP\naccept-version:1.2\nheart-beat:0,5000\n\n\0\n",
+    ];
+    let timed = |text: &str| [&[1], text.as_bytes()].concat();
+    for (version, greeting) in greetings.iter().enumerate() {
+        let all: Vec<_> = std::iter::once(greeting)
+            .chain(&client)
+            .map(|t| timed(t))
+            .collect();
+        let input = [&[3], &*joined(&all)].concat();
+        corpus.put("stomp_conversation", &format!("all-{version}"), &input)?;
+        for (n, text) in client.iter().enumerate() {
+            let input = [&[0], &*joined(&[timed(greeting), timed(text)])].concat();
+            corpus.put("stomp_conversation", &format!("{version}-{n}"), &input)?;
+        }
+    }
+    let nobody = "CONNECT\naccept-version:9\nreceipt:r\n\n\0";
+    corpus.put(
+        "stomp_conversation",
+        "no-version",
+        &[&[0], &*joined(&[timed(nobody)])].concat(),
+    )
+}
+
+fn sockjs(corpus: &Corpus) -> io::Result<()> {
+    for (name, payload) in [
+        ("one", r#"["CONNECT\naccept-version:1.2\n\n\u0000"]"#),
+        ("several", r#" [ "a", "\u200c\ud83d\ude00\ud83d", "" ] "#),
+        ("none", "[]"),
+        ("lone", r#""a%25\n""#),
+        ("form", "d=%5B%22x+y%22%5D&e=1"),
+        ("other", r#"{"a":[1,null]}"#),
+        ("broken", r#"["x"#),
+        ("script", r#"["</script>\u2028'\\\""]"#),
+    ] {
+        corpus.put("sockjs_payload", name, payload.as_bytes())?;
     }
     Ok(())
 }

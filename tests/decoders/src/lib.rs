@@ -15,6 +15,8 @@ pub mod messages;
 pub mod names;
 pub mod native;
 pub mod native_session;
+pub mod sockjs;
+pub mod stomp;
 pub mod websocket;
 
 use inkwire_protocol::native::Encoding;
@@ -23,7 +25,7 @@ use inkwire_protocol::native::Encoding;
 pub type Check = fn(&[u8]);
 
 /// The name of each target, as of its corpus, and what it runs.
-pub const TARGETS: [(&str, Check); 14] = [
+pub const TARGETS: [(&str, Check); 17] = [
     ("client_session", client_session::check),
     ("forwarded", door::check_forwarded),
     ("jwks", door::check_jwks),
@@ -43,6 +45,9 @@ pub const TARGETS: [(&str, Check); 14] = [
     ("native_session", native_session::check),
     ("proxy_header", door::check_proxy_header),
     ("redis_record", inkwire_bus_redis::fuzzing::check),
+    ("sockjs_payload", sockjs::check_payload),
+    ("stomp_conversation", stomp::check_conversation),
+    ("stomp_frames", stomp::check_frames),
     ("token", door::check_token),
     ("websocket_frames", websocket::check_frames),
     ("websocket_handshake", websocket::check_handshake),

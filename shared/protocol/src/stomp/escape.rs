@@ -55,18 +55,23 @@ fn is_special(byte: u8) -> bool {
 
 fn written(special: u8, part: Part, version: Version) -> &'static [u8] {
     let is_escaped = version != Version::V1_0;
-    match (special, part) {
+    // Not a space, of which 1.0 may leave nothing.
+    let replaced: &[u8] = match part {
+        Part::Name => b"_",
+        Part::Value => b" ",
+    };
+    match special {
         // A decoder may take it for the end of the frame.
-        (0, _) => b" ",
-        (b'\\', _) if is_escaped => b"\\\\",
-        (b'\\', _) => b"\\",
-        (b'\n', _) if is_escaped => b"\\n",
-        (b'\n', _) => b" ",
-        (b'\r', _) if version == Version::V1_2 => b"\\r",
-        (b'\r', _) if is_escaped => b"\r",
-        (b'\r', _) => b" ",
-        (_, _) if is_escaped => b"\\c",
-        (_, Part::Name) => b"_",
-        (_, Part::Value) => b":",
+        0 => replaced,
+        b'\\' if is_escaped => b"\\\\",
+        b'\\' => b"\\",
+        b'\n' if is_escaped => b"\\n",
+        b'\n' => replaced,
+        b'\r' if version == Version::V1_2 => b"\\r",
+        b'\r' if is_escaped => b"\r",
+        b'\r' => replaced,
+        _ if is_escaped => b"\\c",
+        _ if part == Part::Name => replaced,
+        _ => b":",
     }
 }

@@ -33,6 +33,16 @@ pub enum AnonymousPolicy {
 }
 
 impl AnonymousPolicy {
+    /// The same of a connection that no page can open, and that has no name: then it is the listener
+    /// that is to be of this machine alone.
+    fn permits_socket(self, peer: SocketAddr, listener: SocketAddr) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::Loopback => is_loopback(peer) && is_loopback(listener),
+            Self::Anywhere => true,
+        }
+    }
+
     fn permits(self, peer: SocketAddr, headers: &HeaderMap) -> bool {
         match self {
             Self::Nowhere => false,
@@ -112,10 +122,22 @@ impl Admission {
 
     /// What a session needs whose handshake came from this peer with these headers.
     pub fn context(&self, peer: SocketAddr, headers: &HeaderMap) -> &Arc<SessionContext> {
-        if self.anonymous.permits(peer, headers) {
-            &self.with_anonymous
-        } else {
-            &self.without_anonymous
+        self.context_where(self.anonymous.permits(peer, headers))
+    }
+
+    /// What a session needs that has no handshake, from this peer at this listener.
+    pub fn context_of_socket(
+        &self,
+        peer: SocketAddr,
+        listener: SocketAddr,
+    ) -> &Arc<SessionContext> {
+        self.context_where(self.anonymous.permits_socket(peer, listener))
+    }
+
+    fn context_where(&self, is_anonymous: bool) -> &Arc<SessionContext> {
+        match is_anonymous {
+            true => &self.with_anonymous,
+            false => &self.without_anonymous,
         }
     }
 }
@@ -233,6 +255,17 @@ mod tests {
         assert!(!AnonymousPolicy::Loopback.permits(HERE, &headers(&["localhost", "localhost"])));
         assert!(!AnonymousPolicy::Nowhere.permits(HERE, &headers(&["localhost"])));
         assert!(AnonymousPolicy::Anywhere.permits(HERE, &headers(&["example.org"])));
+    }
+
+    #[test]
+    fn without_a_name_peer_and_listener_are_of_this_machine() {
+        let there: SocketAddr = "192.0.2.1:61613".parse().unwrap();
+        let permits = |policy: AnonymousPolicy, peer, at| policy.permits_socket(peer, at);
+        assert!(permits(AnonymousPolicy::Loopback, HERE, HERE));
+        assert!(!permits(AnonymousPolicy::Loopback, HERE, there));
+        assert!(!permits(AnonymousPolicy::Loopback, there, HERE));
+        assert!(permits(AnonymousPolicy::Anywhere, there, there));
+        assert!(!permits(AnonymousPolicy::Nowhere, HERE, HERE));
     }
 
     #[test]

@@ -19,13 +19,15 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
+use inkwire_model::Code;
 use tokio::{net::TcpStream, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
 use crate::{
     counters::{Counters, Limit},
-    listener::Slot,
+    listener::{Entrance, Slot},
+    problem::{self, RETRY_AFTER_S},
     stream_reset::TrackedExecutor,
 };
 
@@ -62,15 +64,34 @@ pub struct Ends {
 /// The socket type that an upgrade gives back.
 pub type HttpIo = TokioIo<TcpStream>;
 
-pub(crate) async fn serve(
-    stream: TcpStream,
-    slot: Slot,
-    router: axum::Router,
-    limits: HttpLimits,
-    counters: Arc<Counters>,
-    tasks: TaskTracker,
-    ends: Ends,
-) {
+/// A listener whose connections speak HTTP.
+#[derive(Clone)]
+pub struct HttpEntrance {
+    pub router: axum::Router,
+    pub limits: HttpLimits,
+    pub counters: Arc<Counters>,
+    pub tasks: TaskTracker,
+    pub ends: Ends,
+}
+
+impl Entrance for HttpEntrance {
+    fn too_many(&self) -> Vec<u8> {
+        problem::on_the_wire(Code::TooManyConnections, RETRY_AFTER_S).into_bytes()
+    }
+
+    fn serve(&self, stream: TcpStream, slot: Slot) -> impl Future<Output = ()> + Send + 'static {
+        serve(stream, slot, self.clone())
+    }
+}
+
+async fn serve(stream: TcpStream, slot: Slot, entrance: HttpEntrance) {
+    let HttpEntrance {
+        router,
+        limits,
+        counters,
+        tasks,
+        ends,
+    } = entrance;
     let has_asked = Arc::new(AtomicBool::new(false));
     let is_http2 = Arc::new(AtomicBool::new(false));
     let in_use = slot.in_use.clone();

@@ -14,10 +14,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
-    connection::{self, Ends, HttpLimits},
+    connection::Ends,
     counters::{Counters, Limit},
     peer::{AddressKey, Proxies, proxy_header},
-    problem::{self, RETRY_AFTER_S},
     socket::SocketConfig,
 };
 
@@ -34,11 +33,21 @@ pub struct Slot {
     _held: Arc<(OwnedSemaphorePermit, Option<Place<AddressKey>>)>,
 }
 
+/// What connections of a listener become.
+pub trait Entrance: Clone + Send + Sync + 'static {
+    /// What one hears that comes from an address with too many; nothing if that cannot be said at once.
+    fn too_many(&self) -> Vec<u8>;
+
+    /// Serves a connection until it ends, or is somebody else's.
+    fn serve(&self, stream: TcpStream, slot: Slot) -> impl Future<Output = ()> + Send + 'static;
+}
+
 /// What every accept loop shares.
 #[derive(Clone)]
-pub struct Acceptor {
-    pub router: axum::Router,
-    pub limits: HttpLimits,
+pub struct Acceptor<E> {
+    pub entrance: E,
+    /// How long a proxy may take to say for whom it speaks.
+    pub header_read_timeout: Duration,
     pub socket: SocketConfig,
     pub slots: Arc<Semaphore>,
     pub addresses: Addresses,
@@ -56,7 +65,7 @@ pub struct Addresses {
     pub connections_max: usize,
 }
 
-impl Acceptor {
+impl<E: Entrance> Acceptor<E> {
     /// Accepts until the stop.
     pub async fn run(self, listener: TcpListener) {
         loop {
@@ -98,7 +107,7 @@ impl Acceptor {
             self.tasks
                 .spawn(self.clone().introduce(stream, peer, permit));
         } else if let Some((stream, slot)) = self.place(stream, peer, permit) {
-            self.tasks.spawn(self.serve(stream, slot));
+            self.tasks.spawn(self.entrance.serve(stream, slot));
         }
     }
 
@@ -109,10 +118,7 @@ impl Acceptor {
         peer: SocketAddr,
         permit: OwnedSemaphorePermit,
     ) {
-        let reading = timeout(
-            self.limits.header_read_timeout,
-            proxy_header::read(&mut stream),
-        );
+        let reading = timeout(self.header_read_timeout, proxy_header::read(&mut stream));
         let read = tokio::select! {
             () = self.ends.stopping.cancelled() => return,
             read = reading => read,
@@ -131,7 +137,7 @@ impl Acceptor {
             }
         };
         if let Some((stream, slot)) = self.place(stream, client, permit) {
-            self.serve(stream, slot).await;
+            self.entrance.serve(stream, slot).await;
         }
     }
 
@@ -157,8 +163,7 @@ impl Acceptor {
                 self.counters.breach(Limit::ConnectionsPerAddress);
                 self.counters.refusals.add(Code::TooManyConnections);
                 // As far as it goes without waiting: nothing is owed to a flood.
-                let answer = problem::on_the_wire(Code::TooManyConnections, RETRY_AFTER_S);
-                let _told = stream.try_write(answer.as_bytes());
+                let _told = stream.try_write(&self.entrance.too_many());
                 return None;
             };
             Some(place)
@@ -169,18 +174,6 @@ impl Acceptor {
             _held: Arc::new((permit, place)),
         };
         Some((stream, slot))
-    }
-
-    fn serve(&self, stream: TcpStream, slot: Slot) -> impl Future<Output = ()> + use<> {
-        connection::serve(
-            stream,
-            slot,
-            self.router.clone(),
-            self.limits,
-            self.counters.clone(),
-            self.tasks.clone(),
-            self.ends.clone(),
-        )
     }
 }
 

@@ -53,6 +53,11 @@ impl Problem {
         self.code
     }
 
+    /// What exactly is wrong.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// With one more header.
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

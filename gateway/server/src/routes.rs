@@ -38,10 +38,7 @@ use crate::{
     stream_reset::StreamReset,
     telemetry::Arrival,
     tickets::{self, Credential, OneTimeTickets},
-    transport::{
-        http2,
-        websocket::{self, Agreed, Shared},
-    },
+    transport::{Agreed, Shared, http2, websocket},
 };
 
 /// What the routes need.
@@ -152,11 +149,11 @@ async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Respon
 }
 
 /// What a session holds until it ends.
-type SessionPlaces = (OwnedSemaphorePermit, Option<Place<AddressKey>>);
+pub type SessionPlaces = (OwnedSemaphorePermit, Option<Place<AddressKey>>);
 
 impl Gateway {
     /// A place for one more session of `client`.
-    fn places_for(&self, client: Option<IpAddr>) -> Result<SessionPlaces, Problem> {
+    pub fn places_for(&self, client: Option<IpAddr>) -> Result<SessionPlaces, Problem> {
         if self.websocket.memory.is_short() {
             self.counters.breach(Limit::MemorySoft);
             let code = Code::Overloaded;
@@ -184,7 +181,7 @@ impl Gateway {
         Ok((permit, place))
     }
 
-    fn takes_newcomers(&self) -> Result<(), Problem> {
+    pub fn takes_newcomers(&self) -> Result<(), Problem> {
         if !self.websocket.stop.is_refusing() {
             return Ok(());
         }
@@ -194,10 +191,14 @@ impl Gateway {
 
     /// The answer of a refused request, counted.
     pub fn refuse(&self, problem: Problem) -> Response {
+        self.count_refusal(&problem);
+        problem.into_response()
+    }
+
+    pub fn count_refusal(&self, problem: &Problem) {
         if let Some(code) = Code::parse(problem.code()) {
             self.counters.refusals.add(code);
         }
-        problem.into_response()
     }
 }
 

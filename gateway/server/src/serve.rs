@@ -23,7 +23,7 @@ use crate::{
     admission::{Admission, AnonymousPolicy},
     bus::{BusFault, ReplicaBus},
     config::Config,
-    connection::{Ends, HttpLimits},
+    connection::{Ends, HttpEntrance, HttpLimits},
     counters::Counters,
     drain::{Drain, DrainConfig, Pace, Step},
     health::Health,
@@ -38,7 +38,7 @@ use crate::{
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
     tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
-    transport::websocket,
+    transport::Shared,
 };
 
 /// Connections of the admin port.
@@ -234,7 +234,7 @@ impl Running {
                 self.bus.tickets(),
                 config.admission.tickets,
             )),
-            websocket: websocket::Shared {
+            websocket: Shared {
                 hub,
                 config: config.websocket,
                 outbox: config.outbox,
@@ -252,9 +252,19 @@ impl Running {
             },
             counters: self.counters.clone(),
         };
+        let ends = Ends {
+            leaving: self.stop.leaving.clone(),
+            stopping: self.stop.settling.clone(),
+        };
         let acceptor = Acceptor {
-            router: routes::router(gateway),
-            limits: http_limits(config),
+            entrance: HttpEntrance {
+                router: routes::router(gateway),
+                limits: http_limits(config),
+                counters: self.counters.clone(),
+                tasks: self.http.clone(),
+                ends: ends.clone(),
+            },
+            header_read_timeout: config.listen.header_read_timeout,
             socket: config.listen.socket,
             slots: Arc::new(Semaphore::new(config.listen.connections_max)),
             addresses: Addresses {
@@ -264,10 +274,7 @@ impl Running {
             },
             counters: self.counters.clone(),
             tasks: self.http.clone(),
-            ends: Ends {
-                leaving: self.stop.leaving.clone(),
-                stopping: self.stop.settling.clone(),
-            },
+            ends,
         };
         for listener in listeners {
             log_address(&listener, "listening");
@@ -283,9 +290,22 @@ impl Running {
             metrics: self.metrics.clone(),
             replica,
         };
+        // It answers until everything else has ended.
+        let ends = Ends {
+            leaving: self.admin_stop.clone(),
+            stopping: self.admin_stop.clone(),
+        };
+        // Not the public's: what happens here is no breach by a stranger.
+        let counters = Arc::<Counters>::default();
         let acceptor = Acceptor {
-            router: admin::router(state),
-            limits: http_limits(config),
+            entrance: HttpEntrance {
+                router: admin::router(state),
+                limits: http_limits(config),
+                counters: counters.clone(),
+                tasks: self.admin_tasks.clone(),
+                ends: ends.clone(),
+            },
+            header_read_timeout: config.listen.header_read_timeout,
             socket: config.listen.socket,
             slots: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
             addresses: Addresses {
@@ -293,14 +313,9 @@ impl Running {
                 tally: Arc::default(),
                 connections_max: ADMIN_CONNECTIONS_MAX,
             },
-            // Not the public's: what happens here is no breach by a stranger.
-            counters: Arc::default(),
+            counters,
             tasks: self.admin_tasks.clone(),
-            // It answers until everything else has ended.
-            ends: Ends {
-                leaving: self.admin_stop.clone(),
-                stopping: self.admin_stop.clone(),
-            },
+            ends,
         };
         self.admin_tasks.spawn(acceptor.run(listener));
     }

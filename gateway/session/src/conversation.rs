@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::BytesMut;
 use inkwire_hub::{Outbox, Request, SessionId, Wire};
 use inkwire_model::{Code, UnixMillis};
 
@@ -66,6 +67,46 @@ impl<W: Wire> Conversation<W> {
         }
     }
 
+    /// What came over a transport without messages. What belongs to a frame that is not whole stays.
+    pub fn receive_octets(&mut self, octets: &mut BytesMut, now: Instant, wall_ms: UnixMillis) {
+        let _ = (now, wall_ms);
+        match self {
+            Self::Native(session) => {
+                octets.clear();
+                let detail = "packets need a transport with messages, such as a WebSocket";
+                session.close(Code::Malformed, detail);
+            }
+        }
+    }
+
+    /// What it holds of a frame that is not whole.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Native(_) => 0,
+        }
+    }
+
+    /// What is spoken, as far as that is known.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Native(session) => Protocol::Native(session.encoding()),
+        }
+    }
+
+    /// Whether the client said goodbye and is awaited to end the connection.
+    pub fn has_left(&self) -> bool {
+        match self {
+            Self::Native(_) => false,
+        }
+    }
+
+    /// Whether it is over as the client asked: the transport ends the connection.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Native(_) => false,
+        }
+    }
+
     /// A sign of life that is no message, such as the answer to a WebSocket ping.
     pub fn heard(&mut self, now: Instant) {
         match self {
@@ -84,6 +125,13 @@ impl<W: Wire> Conversation<W> {
     pub fn handle_deadline(&mut self, now: Instant, wall_ms: UnixMillis) {
         match self {
             Self::Native(session) => session.handle_deadline(now, wall_ms),
+        }
+    }
+
+    /// The outbox called: what its other half noted for this one is to be looked at.
+    pub fn called(&mut self, _now: Instant, _wall_ms: UnixMillis) {
+        match self {
+            Self::Native(_) => {}
         }
     }
 

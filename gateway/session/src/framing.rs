@@ -3,7 +3,10 @@
 
 use bytes::Bytes;
 use inkwire_model::Code;
-use inkwire_protocol::websocket::{self, Opcode};
+use inkwire_protocol::{
+    sockjs,
+    websocket::{self, Opcode},
+};
 
 /// How messages stand in a transport's stream. A further transport is a variant here with its arms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,10 +49,31 @@ impl Framing {
                 write(&mut buffer);
                 buffer.into()
             }
-            Self::SockJs | Self::SockJsWebSocket => {
-                let mut message = Vec::with_capacity(bytes_expected);
-                write(&mut message);
-                self.sockjs(&quoted(&message))
+            Self::SockJs => {
+                let mut frame = Vec::with_capacity(bytes_expected + bytes_expected / 8);
+                quote(bytes_expected, write, &mut frame);
+                frame.push(b'\n');
+                frame.into()
+            }
+            Self::SockJsWebSocket => {
+                let expected = bytes_expected + bytes_expected / 8;
+                websocket::frame_with(Opcode::Text, expected, |frame| {
+                    quote(bytes_expected, write, frame);
+                })
+            }
+        }
+    }
+
+    /// Ends the stream as its client asked.
+    pub fn goodbye(self) -> Bytes {
+        const NORMAL: u16 = 1_000;
+        match self {
+            Self::WebSocket => websocket::close(NORMAL, ""),
+            Self::Stream => Bytes::new(),
+            Self::SockJs => self.sockjs(&sockjs::close_frame(NORMAL, "closed")),
+            Self::SockJsWebSocket => {
+                let goodbye = self.sockjs(&sockjs::close_frame(NORMAL, "closed"));
+                [goodbye, websocket::close(NORMAL, "")].concat().into()
             }
         }
     }
@@ -60,8 +84,8 @@ impl Framing {
             Self::WebSocket => websocket::ping(b""),
             Self::Stream => Bytes::new(),
             // Nobody answers to it, but who waits for it knows that the way is open.
-            Self::SockJs => self.sockjs(HEARTBEAT),
-            Self::SockJsWebSocket => [self.sockjs(HEARTBEAT), websocket::ping(b"")]
+            Self::SockJs => self.sockjs(sockjs::HEARTBEAT),
+            Self::SockJsWebSocket => [self.sockjs(sockjs::HEARTBEAT), websocket::ping(b"")]
                 .concat()
                 .into(),
         }
@@ -73,9 +97,9 @@ impl Framing {
         match self {
             Self::WebSocket => websocket::close(number, reason),
             Self::Stream => Bytes::new(),
-            Self::SockJs => self.sockjs(&goodbye(number, reason)),
+            Self::SockJs => self.sockjs(&sockjs::close_frame(number, reason)),
             Self::SockJsWebSocket => {
-                let goodbye = self.sockjs(&goodbye(number, reason));
+                let goodbye = self.sockjs(&sockjs::close_frame(number, reason));
                 [goodbye, websocket::close(number, reason)].concat().into()
             }
         }
@@ -90,46 +114,14 @@ impl Framing {
     }
 }
 
-const HEARTBEAT: &[u8] = b"h";
-
-/// The SockJS frame that ends a session. Our reasons need no escapes.
-fn goodbye(number: u16, reason: &str) -> Vec<u8> {
-    format!("c[{number},\"{reason}\"]").into_bytes()
-}
-
-/// The SockJS frame of one message. What JSON wants escaped is, and what JavaScript engines are known
-/// to drop or to change on their way (SockJS 0.3.3, "Unicode").
-fn quoted(message: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(message.len() + message.len() / 8 + 5);
-    frame.extend_from_slice(b"a[\"");
-    for chunk in message.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            quote(character, &mut frame);
-        }
-        if !chunk.invalid().is_empty() {
-            quote(char::REPLACEMENT_CHARACTER, &mut frame);
-        }
-    }
-    frame.extend_from_slice(b"\"]");
-    frame
-}
-
-fn quote(character: char, frame: &mut Vec<u8>) {
-    match character {
-        '"' => frame.extend_from_slice(b"\\\""),
-        '\\' => frame.extend_from_slice(b"\\\\"),
-        '\n' => frame.extend_from_slice(b"\\n"),
-        '\r' => frame.extend_from_slice(b"\\r"),
-        '\t' => frame.extend_from_slice(b"\\t"),
-        '\0'..='\u{1f}'
-        | '\u{200c}'..='\u{200f}'
-        | '\u{2028}'..='\u{202f}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fff0}'..='\u{ffff}' => {
-            frame.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
-        }
-        other => frame.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
-    }
+/// Appends the SockJS frame of one message. What is no UTF-8 no SockJS client could read: protocols say
+/// it otherwise.
+fn quote(bytes_expected: usize, write: impl FnOnce(&mut Vec<u8>), frame: &mut Vec<u8>) {
+    let mut message = Vec::with_capacity(bytes_expected);
+    write(&mut message);
+    frame.extend_from_slice(sockjs::MESSAGES_START);
+    sockjs::escape_into(frame, &String::from_utf8_lossy(&message));
+    frame.extend_from_slice(sockjs::MESSAGES_END);
 }
 
 #[cfg(test)]
@@ -156,12 +148,5 @@ mod tests {
         assert_eq!(end(Framing::Stream), b"");
         assert_eq!(end(Framing::SockJs), b"c[4008,\"slow_consumer\"]\n");
         assert_eq!(end(Framing::SockJsWebSocket)[..3], *b"\x81\x17c");
-    }
-
-    #[test]
-    fn what_engines_change_is_escaped() {
-        let escaped = quoted("a\u{0}\u{2028}\u{feff}\u{ffff}\u{1f600}".as_bytes());
-        let expected = "a[\"a\\u0000\\u2028\u{feff}\\uffff\u{1f600}\"]";
-        assert_eq!(String::from_utf8(escaped).unwrap(), expected);
     }
 }

@@ -20,21 +20,42 @@ pub enum Transport {
     WebSocket,
     /// A stream of an HTTP/2 connection (RFC 8441).
     WebSocketOverHttp2,
+    /// A socket with nothing around the protocol.
+    Tcp,
+    /// The same within TLS.
+    TcpTls,
 }
 
 impl Transport {
-    pub const ALL: [Self; 2] = [Self::WebSocket, Self::WebSocketOverHttp2];
+    pub const ALL: [Self; 4] = [
+        Self::WebSocket,
+        Self::WebSocketOverHttp2,
+        Self::Tcp,
+        Self::TcpTls,
+    ];
 
     /// The metric label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
             Self::WebSocketOverHttp2 => "websocket_http2",
+            Self::Tcp => "tcp",
+            Self::TcpTls => "tcp_tls",
         }
     }
 }
 
 impl Arrival {
+    /// Now, by a connection that says nothing of itself.
+    pub fn of_socket(transport: Transport) -> Self {
+        Self {
+            at: Instant::now(),
+            wall: SystemTime::now(),
+            transport,
+            parent: None,
+        }
+    }
+
     /// Now, by a request of this version with these headers.
     pub fn now(version: Version, headers: &HeaderMap) -> Self {
         let traceparent = headers

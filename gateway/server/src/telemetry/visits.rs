@@ -167,9 +167,10 @@ impl Visit {
         self.is_welcomed
     }
 
-    /// The handshake is done.
-    pub fn welcome(&mut self) {
+    /// The handshake is done, and this is what is spoken.
+    pub fn welcome(&mut self, protocol: Protocol) {
         self.is_welcomed = true;
+        self.move_to(protocol);
         self.visits.welcomed.record(self.arrival.at.elapsed());
         self.trace_handshake(None);
     }
@@ -187,6 +188,17 @@ impl Visit {
     /// The gateway ended it.
     pub fn end(&mut self, code: Option<Code>) {
         self.ended = code;
+    }
+
+    fn move_to(&mut self, protocol: Protocol) {
+        let transport = self.arrival.transport;
+        if let Some(level) = self.visits.level(transport, self.protocol) {
+            level.fall();
+        }
+        self.protocol = protocol;
+        if let Some(level) = self.visits.level(transport, protocol) {
+            level.rise();
+        }
     }
 
     fn trace_handshake(&self, refused: Option<&str>) {

@@ -1,8 +1,16 @@
-//! Transports: each takes bytes off a socket, finds the messages in them and feeds a session.
+//! Transports: each takes bytes off a socket, finds the messages in them and feeds a session. What is
+//! the same for all of them is the driver; a transport is an inflow, a wire, and how it ends.
 
 mod buffer;
+mod driver;
 pub mod http2;
+mod inflow;
+pub mod stream;
+mod stream_wire;
 pub mod websocket;
 mod wire;
 
+pub use driver::{Agreed, Shared, converse};
+pub use inflow::{Heard, Inflow, Violation};
+use stream_wire::StreamWire;
 pub use wire::{LinkWire, SocketWire};

@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
+    net::Shutdown,
 };
 
 use inkwire_hub::Wire;
@@ -19,27 +20,52 @@ pub trait LinkWire: Wire {
 }
 
 /// A TCP connection that an outbox writes to.
-pub struct SocketWire(OwnedWriteHalf);
+pub struct SocketWire {
+    half: OwnedWriteHalf,
+    /// What ends with a cut.
+    end: Shutdown,
+}
 
 impl SocketWire {
+    /// A connection that is over with its cut.
     pub fn new(half: OwnedWriteHalf) -> Self {
-        Self(half)
+        Self {
+            half,
+            end: Shutdown::Both,
+        }
+    }
+
+    /// A connection whose cut ends our direction alone: what was said arrives.
+    pub fn lingering(half: OwnedWriteHalf) -> Self {
+        Self {
+            half,
+            end: Shutdown::Write,
+        }
+    }
+
+    /// Ends both directions, whoever still holds this wire.
+    pub fn close(&self) {
+        self.shut(Shutdown::Both);
+    }
+
+    fn shut(&self, end: Shutdown) {
+        // An error says that it is closed already.
+        let _closed = socket2::SockRef::from(self.half.as_ref()).shutdown(end);
     }
 }
 
 impl LinkWire for SocketWire {
     async fn writable(&self) -> io::Result<()> {
-        self.0.writable().await
+        self.half.writable().await
     }
 
     fn cut(&self) {
-        // An error says that it is closed already.
-        let _closed = socket2::SockRef::from(self.0.as_ref()).shutdown(std::net::Shutdown::Both);
+        self.shut(self.end);
     }
 }
 
 impl Wire for SocketWire {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        self.half.try_write_vectored(slices)
     }
 }

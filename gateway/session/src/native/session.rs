@@ -92,6 +92,10 @@ impl<W: Wire> NativeSession<W> {
         self.connection.session()
     }
 
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.connection.encoding()
+    }
+
     /// What its messages hold.
     pub(crate) fn content(&self) -> Content {
         connection::content(self.connection.encoding())

@@ -10,7 +10,7 @@ use inkwire_model::{DocumentId, Role, Signal};
 use inkwire_protocol::native::Encoding;
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::timeout,
 };
 use tokio_tungstenite::{
@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::*;
+use super::{super::websocket, *};
 use crate::{
     admission::{Admission, AnonymousPolicy},
     config::{AdmissionConfig, SessionConfig},
@@ -133,7 +133,7 @@ impl Served {
             presented: Default::default(),
             arrival: Arrival::now(http::Version::HTTP_11, &http::HeaderMap::new()),
         };
-        tasks.spawn(run(stream, Bytes::new(), agreed, shared));
+        tasks.spawn(websocket::run(stream, Bytes::new(), agreed, shared));
         let client = WebSocketStream::from_raw_socket(client.unwrap(), Side::Client, None).await;
         Self {
             client,

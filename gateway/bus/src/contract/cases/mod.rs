@@ -5,7 +5,9 @@ mod away;
 mod history;
 mod order;
 mod reading;
+mod retention;
 mod subscriptions;
+mod whole;
 mod writers;
 
 pub use access::*;
@@ -13,12 +15,16 @@ pub use away::*;
 pub use history::*;
 pub use order::*;
 pub use reading::*;
+pub use retention::*;
 pub use subscriptions::*;
+pub use whole::*;
 pub use writers::*;
 
 use std::sync::Arc;
 
 use inkwire_model::{Entry, Position};
+
+use crate::{AppendOutcome, Refusal};
 
 /// Every rule, by the name of its function and of its test.
 #[doc(hidden)]
@@ -71,6 +77,18 @@ macro_rules! for_each_contract_case {
             the_same_client_under_another_subject_is_another_one
             a_refusal_touches_only_its_client
             a_full_log_takes_nothing_but_changes_of_access
+
+            internal_ids_name_logs_like_any_other
+            the_latest_entries_are_kept_and_the_base_follows
+            a_log_of_the_latest_entries_is_never_full
+            trimming_keeps_rows_and_revocations
+            a_read_from_the_head_gives_only_what_comes
+
+            a_whole_append_is_taken_whole_and_once
+            one_refused_entry_refuses_the_whole
+            a_whole_append_that_does_not_fit_is_refused
+            what_a_whole_append_lacks_is_appended
+            a_whole_append_of_unknown_outcome_is_sent_again
         }
     };
 }
@@ -93,4 +111,19 @@ fn texts(entries: &[Arc<Entry>]) -> Vec<String> {
 /// The positions of entries.
 fn positions(entries: &[Arc<Entry>]) -> Vec<Position> {
     entries.iter().map(|entry| entry.position).collect()
+}
+
+/// An outcome in short.
+fn name(outcome: &AppendOutcome) -> String {
+    match outcome {
+        AppendOutcome::Appended(position) => format!("appended {}", position.seq),
+        AppendOutcome::Duplicate(position) => format!("duplicate {}", position.seq),
+        AppendOutcome::Refused(Refusal::Gap { expected, .. }) => format!("gap {expected}"),
+        AppendOutcome::Refused(Refusal::UnknownClient) => "unknown_client".into(),
+        AppendOutcome::Refused(Refusal::ClientConflict { .. }) => "client_conflict".into(),
+        AppendOutcome::Refused(Refusal::Revoked) => "revoked".into(),
+        AppendOutcome::Refused(Refusal::LogFull) => "log_full".into(),
+        AppendOutcome::Refused(Refusal::Expired) => "expired".into(),
+        AppendOutcome::Refused(Refusal::Dropped) => "dropped".into(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use inkwire_model::{ClientRow, ROW_DIGESTS_MAX};
 
-use super::texts;
+use super::{name, texts};
 use crate::{
     AppendOutcome, ReadFrom, Refusal,
     contract::{Fixture, LOG_ENTRIES_MAX, Replica, WIDE, Writer, document},
@@ -260,21 +260,6 @@ pub async fn a_full_log_takes_nothing_but_changes_of_access(fixture: &impl Fixtu
     );
     let page = replica.read(&essay, ReadFrom::Start, WIDE).await;
     assert_eq!((page.after.seq, page.head.seq), (10, 1_002));
-}
-
-/// An outcome in short.
-fn name(outcome: &AppendOutcome) -> String {
-    match outcome {
-        AppendOutcome::Appended(position) => format!("appended {}", position.seq),
-        AppendOutcome::Duplicate(position) => format!("duplicate {}", position.seq),
-        AppendOutcome::Refused(Refusal::Gap { expected, .. }) => format!("gap {expected}"),
-        AppendOutcome::Refused(Refusal::UnknownClient) => "unknown_client".into(),
-        AppendOutcome::Refused(Refusal::ClientConflict { .. }) => "client_conflict".into(),
-        AppendOutcome::Refused(Refusal::Revoked) => "revoked".into(),
-        AppendOutcome::Refused(Refusal::LogFull) => "log_full".into(),
-        AppendOutcome::Refused(Refusal::Expired) => "expired".into(),
-        AppendOutcome::Refused(Refusal::Dropped) => "dropped".into(),
-    }
 }
 
 /// The row's counter, and the digests of these last entries.

@@ -83,8 +83,12 @@ impl Rig {
     }
 
     pub(super) fn with(config: DocumentConfig) -> Self {
+        Self::of(DocumentId::parse("essay").unwrap(), config)
+    }
+
+    pub(super) fn of(id: DocumentId, config: DocumentConfig) -> Self {
         Self {
-            document: Document::new(DocumentId::parse("essay").unwrap(), Arc::new(config)),
+            document: Document::new(id, Arc::new(config)),
             world: World {
                 requests: VecDeque::new(),
                 transcript: Vec::new(),

@@ -4,7 +4,8 @@
 use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use inkwire_model::{DocumentId, Role, Subject};
+use inkwire_model::{DocumentId, InvalidRole, Role, Subject};
+use inkwire_session::DestinationPattern;
 
 use crate::config::{
     Fault, Source,
@@ -34,6 +35,7 @@ pub struct TokenTexts {
     subject: String,
     documents: Vec<String>,
     roles: Vec<String>,
+    destinations: Vec<String>,
     expires_in: String,
 }
 
@@ -42,6 +44,7 @@ pub struct TokenTexts {
 pub struct TokenRequest {
     pub subject: Subject,
     pub roles: Vec<(DocumentId, Role)>,
+    pub destinations: Vec<(DestinationPattern, Role)>,
     pub lifetime: Duration,
 }
 
@@ -92,7 +95,7 @@ fn command() -> Command {
 
 fn token_command() -> Command {
     Command::new("token")
-        .about("Print a token (HS256) for a subject and its documents")
+        .about("Print a token (HS256) for a subject, its documents and its destinations")
         .arg(config_flag())
         .arg(flag(&TOKEN_SECRET_FILE))
         .arg(flag(&TOKEN_ISSUER))
@@ -108,7 +111,7 @@ fn token_command() -> Command {
             Arg::new("document")
                 .long("document")
                 .value_name("D")
-                .required(true)
+                .required_unless_present("destination")
                 .action(ArgAction::Append)
                 .help("A document; repeat with --role"),
         )
@@ -116,10 +119,20 @@ fn token_command() -> Command {
             Arg::new("role")
                 .long("role")
                 .value_name("R")
-                .required(true)
+                .required_unless_present("destination")
                 .action(ArgAction::Append)
                 .help(
                     "The role in the document at the same place: viewer, reviewer, writer or owner",
+                ),
+        )
+        .arg(
+            Arg::new("destination")
+                .long("destination")
+                .value_name("D=R")
+                .action(ArgAction::Append)
+                .help(
+                    "topic/<name>, queue/<name> or user/<subject>, a * at its end for any rest, \
+                     and the role there; repeat",
                 ),
         )
         .arg(
@@ -182,6 +195,7 @@ fn token_texts(matches: &ArgMatches) -> TokenTexts {
         subject: one("subject"),
         documents: texts("document"),
         roles: texts("role"),
+        destinations: texts("destination"),
         expires_in: one("expires_in"),
     }
 }
@@ -222,6 +236,13 @@ impl TokenTexts {
             );
             fault("role", problem);
         }
+        let mut destinations = Vec::with_capacity(self.destinations.len());
+        for text in &self.destinations {
+            match parse_destination(text) {
+                Ok(destination) => destinations.push(destination),
+                Err(problem) => fault("destination", problem),
+            }
+        }
         let lifetime = parse_lifetime(&self.expires_in)
             .map_err(|problem| fault("expires-in", problem))
             .ok();
@@ -229,11 +250,24 @@ impl TokenTexts {
             (Some(subject), Some(lifetime)) if faults.is_empty() => Ok(TokenRequest {
                 subject,
                 roles: documents.into_iter().zip(roles).collect(),
+                destinations,
                 lifetime,
             }),
             _ => Err(faults),
         }
     }
+}
+
+fn parse_destination(text: &str) -> Result<(DestinationPattern, Role), String> {
+    // A subject may have a = in its name, a role has none.
+    let Some((destination, role)) = text.rsplit_once('=') else {
+        return Err(format!("{text:?} names no role: write topic/news=viewer"));
+    };
+    let destination = DestinationPattern::parse(destination).map_err(|error| error.to_string())?;
+    let role = role
+        .parse()
+        .map_err(|error: InvalidRole| error.to_string())?;
+    Ok((destination, role))
 }
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
@@ -313,5 +347,37 @@ mod tests {
         let all = "inkwire token --subject inkwire --document a//b --role god --role writer --expires-in soon";
         assert_eq!(judge(all).unwrap_err().len(), 5);
         assert!(parse("inkwire token --document a --role writer").is_err());
+    }
+
+    #[test]
+    fn a_token_may_be_for_destinations_alone() {
+        let judge = |line: &str| match parse(&format!("inkwire token --subject alice {line}")) {
+            Ok(CommandLine {
+                action: Action::Token(texts),
+                ..
+            }) => texts.judge(),
+            other => panic!("a token was asked for: {other:?}"),
+        };
+        let request = judge("--destination topic/*=viewer --destination user/a=b=writer").unwrap();
+        let texts = request
+            .destinations
+            .iter()
+            .map(|(pattern, role)| format!("{pattern} {role}"));
+        let texts: Vec<_> = texts.collect();
+        assert_eq!(texts, ["topic/* viewer", "user/a=b writer"]);
+        assert!(request.roles.is_empty());
+        for bad in [
+            "--destination topic/news",
+            "--destination news=viewer",
+            "--destination topic/news=god",
+            "--destination topic//=viewer",
+        ] {
+            assert_eq!(judge(bad).unwrap_err().len(), 1, "{bad}");
+        }
+        assert!(
+            parse("inkwire token --subject alice --document a --destination topic/a=viewer")
+                .is_ok()
+        );
+        assert!(parse("inkwire token --subject alice").is_err());
     }
 }

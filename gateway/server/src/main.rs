@@ -81,6 +81,7 @@ fn token(
     let content = TokenContent {
         subject: &request.subject,
         roles: &request.roles,
+        destinations: &request.destinations,
         lifetime: request.lifetime,
         issuer: rules.issuers.first().map(String::as_str),
         audience: rules.audiences.first().map(String::as_str),

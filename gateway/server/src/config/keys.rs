@@ -241,6 +241,8 @@ keys! {
         "Most entries in one read of a log.";
     PAGE_BYTES_MAX "page_bytes_max" number(1_024, 67_108_864), "262144",
         "Most bytes in one read of a log; one entry is read however large it is.";
+    TOPIC_ENTRIES_MAX "topic_entries_max" number(1, 10_000_000), "1000",
+        "The latest entries that a topic keeps, for whoever comes back; up to an eighth more stand there before they are dropped. The same on all replicas.";
     LOG_ENTRIES_MAX "log_entries_max" number(1, 4_294_967_295), "100000",
         "Most entries of a log in Redis; above, appends are answered `log_full`.";
     CLIENT_ROW_KEPT_S "client_row_kept_s" number(86_400, 4_294_967_295), "86400",

@@ -343,6 +343,8 @@ fn hub(layers: &mut Layers) -> HubConfig {
                 bytes: layers.size(&keys::PAGE_BYTES_MAX),
             },
             linger_ms: layers.number(&keys::LINGER_MS),
+            topic_entries_max: u32::try_from(layers.number(&keys::TOPIC_ENTRIES_MAX))
+                .unwrap_or(u32::MAX),
             ..default.document
         },
         ..default

@@ -69,6 +69,30 @@ async fn a_ticket_is_worth_what_the_token_was() {
     }
 }
 
+#[test]
+fn replicas_of_two_versions_read_one_anothers_tickets() {
+    // As the version before destinations wrote it.
+    let old = br#"{"version":1,"subject":"alice","roles":{"documents":{"team/essay":"reviewer"}},"expires_at_ms":null,"origin":null}"#;
+    let kept = Content::unpack(old).unwrap().grant_for(None).unwrap();
+    let document = DocumentId::parse("team/essay").unwrap();
+    assert_eq!(kept.role_in(&document), Some(Role::Reviewer));
+    let topic = DocumentId::topic("news").unwrap();
+    assert_eq!(kept.role_in(&topic), None);
+    // What that version does not know stands beside what it reads.
+    let packed = Content::of(&grant("alice"), None).pack();
+    let packed: serde_json::Value = serde_json::from_slice(&packed).unwrap();
+    assert_eq!(packed["version"], 1);
+    assert_eq!(packed["roles"]["documents"]["team/essay"], "reviewer");
+    assert_eq!(packed["destinations"]["topic/*"], "viewer");
+    for bad in [r#"{"news":"viewer"}"#, r#"{"topic/news":"god"}"#] {
+        let text = format!(
+            r#"{{"version":1,"subject":"a","roles":{{"documents":{{}}}},"destinations":{bad},"expires_at_ms":null,"origin":null}}"#
+        );
+        let content = Content::unpack(text.as_bytes()).unwrap();
+        assert!(content.grant_for(None).is_none(), "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn once_and_again_only_from_the_same_place() {
     let tickets = tickets();

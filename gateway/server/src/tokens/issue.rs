@@ -1,8 +1,9 @@
 //! Makes HS256 tokens, for `inkwire token`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use inkwire_model::{DocumentId, Role, Subject, UnixMillis};
+use inkwire_session::DestinationPattern;
 use jsonwebtoken::{Algorithm, Header, encode};
 use serde::Serialize;
 
@@ -12,6 +13,8 @@ use super::TokenSecret;
 struct Claims<'a> {
     sub: &'a str,
     documents: HashMap<String, String>,
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
+    destinations: HashMap<String, String>,
     exp: u64,
     iat: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,10 +27,16 @@ struct Claims<'a> {
 pub struct TokenContent<'a> {
     pub subject: &'a Subject,
     pub roles: &'a [(DocumentId, Role)],
+    pub destinations: &'a [(DestinationPattern, Role)],
     pub lifetime: Duration,
     /// The first issuer and audience that the gateway takes, if it asks for any.
     pub issuer: Option<&'a str>,
     pub audience: Option<&'a str>,
+}
+
+fn texts<T: Display>(roles: &[(T, Role)]) -> HashMap<String, String> {
+    let text = |(of, role): &(T, Role)| (of.to_string(), role.to_string());
+    roles.iter().map(text).collect()
 }
 
 /// A token with this content, valid from `now_ms`.
@@ -37,13 +46,10 @@ pub fn issue(
     now_ms: UnixMillis,
 ) -> Result<String, jsonwebtoken::errors::Error> {
     let now = now_ms / 1_000;
-    let documents = content
-        .roles
-        .iter()
-        .map(|(document, role)| (document.to_string(), role.to_string()));
     let claims = Claims {
         sub: content.subject.as_str(),
-        documents: documents.collect(),
+        documents: texts(content.roles),
+        destinations: texts(content.destinations),
         exp: now.saturating_add(content.lifetime.as_secs()),
         iat: now,
         iss: content.issuer,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use inkwire_model::{Code, DocumentId, Role, Subject};
+use inkwire_session::DestinationPattern;
 use jsonwebtoken::{EncodingKey, encode};
 use serde_json::{Value, json};
 
@@ -84,14 +85,39 @@ fn with_header(token: &str, header: &Value) -> String {
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
 }
 
+fn pattern(text: &str) -> DestinationPattern {
+    DestinationPattern::parse(text).unwrap()
+}
+
+#[test]
+fn destinations_have_roles_of_their_own() {
+    let claims = with(
+        "destinations",
+        json!({ "topic/news": "viewer", "topic/*": "writer", "user/svc:*": "writer" }),
+    );
+    let grant = verify(&signed(Algorithm::HS256, &claims)).unwrap();
+    let role = |id: Result<DocumentId, _>| grant.role_in(&id.unwrap());
+    assert_eq!(role(DocumentId::topic("news")), Some(Role::Viewer));
+    assert_eq!(role(DocumentId::topic("prices")), Some(Role::Writer));
+    assert_eq!(role(DocumentId::parse("topic/prices")), None);
+    assert_eq!(role(DocumentId::parse("essay-42")), Some(Role::Writer));
+    assert_eq!(grant.roles.role_in_queue("prices"), None);
+    let of = |subject| DocumentId::of_user(&Subject::parse(subject).unwrap(), "x");
+    assert_eq!(role(of("svc:mail")), Some(Role::Writer));
+    assert_eq!(role(of("alice")), Some(Role::Viewer), "her own");
+    assert_eq!(role(of("bob")), None);
+}
+
 #[test]
 fn what_is_issued_is_verified() {
     let document = DocumentId::parse("team/essay").unwrap();
     let roles = [(document.clone(), Role::Owner)];
+    let destinations = [(pattern("queue/jobs"), Role::Writer)];
     let subject = Subject::parse("alice").unwrap();
     let content = TokenContent {
         subject: &subject,
         roles: &roles,
+        destinations: &destinations,
         lifetime: Duration::from_secs(3600),
         issuer: Some("inkwire"),
         audience: Some("essays"),
@@ -109,6 +135,8 @@ fn what_is_issued_is_verified() {
     assert_eq!(grant.roles.role_in(&document), Some(Role::Owner));
     let other = DocumentId::parse("other").unwrap();
     assert_eq!(grant.roles.role_in(&other), None);
+    assert_eq!(grant.roles.role_in_queue("jobs"), Some(Role::Writer));
+    assert_eq!(grant.roles.role_in_queue("other"), None);
     assert_eq!(grant.expires_at_ms, Some(NOW_MS + 3_600_000 + LEEWAY_MS));
 }
 
@@ -353,6 +381,14 @@ fn missing_and_wrong_claims_are_refused() {
         with("documents", json!(["essay-42"])),
         with("documents", json!({ "essay-42": "god" })),
         with("documents", json!({ "a b": "writer" })),
+        with("documents", json!({ "$topic/news": "writer" })),
+        with("destinations", json!(["topic/news"])),
+        with("destinations", Value::Null),
+        with("destinations", json!({ "topic/news": "god" })),
+        with("destinations", json!({ "news": "viewer" })),
+        with("destinations", json!({ "topic/a b": "viewer" })),
+        with("destinations", json!({ "queue/": "viewer" })),
+        with("destinations", json!({ "user/\n": "viewer" })),
         json!([]),
     ];
     for claims in claims {

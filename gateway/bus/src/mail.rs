@@ -20,7 +20,7 @@ use crate::Unavailable;
 pub type MailFuture<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
 
 /// Largest letter; a larger one is not sent.
-pub const LETTER_BYTES_MAX: usize = 1 << 20;
+pub const LETTER_BYTES_MAX: usize = 8 << 20;
 
 /// One life of a replica: whoever starts anew is another one, and no letter to the former reaches it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

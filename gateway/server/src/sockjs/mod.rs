@@ -5,4 +5,5 @@
 pub mod attachment;
 pub mod principal;
 pub mod reach;
+pub mod relay;
 pub mod session_key;

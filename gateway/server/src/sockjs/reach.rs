@@ -85,4 +85,7 @@ pub struct RelayAway;
 /// The sessions that this replica owns, as the relay reaches them for requests that came elsewhere.
 pub trait OwnSessions: Send + Sync + 'static {
     fn own(&self, key: &SessionKey) -> Option<Arc<dyn Session>>;
+
+    /// Ends a session: its claim is another's by now, or what a request sent may be lost.
+    fn end(&self, key: &SessionKey);
 }

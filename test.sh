@@ -69,7 +69,8 @@ install_programs() {
     local missing=() pair
     for pair in redis-server:redis-server redis-cli:redis-tools nginx:nginx haproxy:haproxy \
         chromium:chromium nft:nftables ip:iproute2 setpriv:util-linux cc:build-essential \
-        buildah:buildah curl:curl promtool:prometheus update-ca-certificates:ca-certificates; do
+        buildah:buildah curl:curl promtool:prometheus update-ca-certificates:ca-certificates \
+        javac:openjdk-17-jdk-headless mvn:maven; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     node_is_recent || missing+=(nodejs npm)
@@ -118,6 +119,18 @@ install_oteltap() {
     export PATH=$PATH:$place/bin
 }
 
+# The clients that others wrote: each in the version that stands in its lock file.
+install_clients() {
+    npm --prefix tests/interop/node ci --no-audit --no-fund
+    local place=$target_folder/interop-python
+    if [ "$("$place/bin/pip" freeze 2>/dev/null)" != "$(cat tests/interop/python/requirements.txt)" ]; then
+        python3 -m venv "$place"
+        "$place/bin/pip" install --quiet --disable-pip-version-check \
+            -r tests/interop/python/requirements.txt
+    fi
+    mvn -q -B -f tests/interop/spring/pom.xml -Dbuild.folder="$target_folder/interop-spring" package
+}
+
 echo "This runs every test of Inkwire. It may need root, by sudo, to install the Debian packages that"
 echo "are missing; the first step says which."
 
@@ -159,6 +172,10 @@ tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"
 tests cargo test -p inkwire-tests --test conformance --locked -- --show-output
+
+step "Real clients: stompjs, sockjs-client, stomp.py, Spring"
+install_clients
+tests cargo test -p inkwire-tests --test interop --locked -- --show-output
 
 step "Faults in the middle of writing: replicas, HAProxy, links, Redis"
 tests cargo test -p inkwire-tests --test faults --locked

@@ -24,15 +24,21 @@ pub struct Haproxy {
 impl Haproxy {
     /// Starts it and waits until it passes requests on to a replica that is up.
     pub fn start(replicas: &[Gateway]) -> Result<Self> {
-        Self::start_as(replicas, "-db", End::Kill)
+        Self::start_as(replicas, "-db", End::Kill, &[])
+    }
+
+    /// One that sends each request to the next replica in turn: nothing sticks.
+    pub fn start_in_turn(replicas: &[Gateway]) -> Result<Self> {
+        let in_turn = [("INKWIRE_BALANCE", "roundrobin")];
+        Self::start_as(replicas, "-db", End::Kill, &in_turn)
     }
 
     /// The same as a master and its worker, as `systemctl reload` needs it: see [`Self::reload`].
     pub fn start_reloadable(replicas: &[Gateway]) -> Result<Self> {
-        Self::start_as(replicas, "-W", End::Terminate)
+        Self::start_as(replicas, "-W", End::Terminate, &[])
     }
 
-    fn start_as(replicas: &[Gateway], mode: &str, end: End) -> Result<Self> {
+    fn start_as(replicas: &[Gateway], mode: &str, end: End, more: &[(&str, &str)]) -> Result<Self> {
         let listen = Port::reserve()?;
         let health = Port::reserve()?;
         let mut process = Process::prepare("haproxy", |_| {
@@ -41,6 +47,10 @@ impl Haproxy {
                 ("INKWIRE_LISTEN".to_owned(), listen.address()),
                 ("INKWIRE_HEALTH".to_owned(), health.address()),
             ];
+            env.extend(
+                more.iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+            );
             for (index, replica) in replicas.iter().enumerate() {
                 let number = index + 1;
                 env.push((format!("INKWIRE_REPLICA_{number}"), replica.address()));

@@ -7,6 +7,8 @@
 mod gateway;
 mod haproxy;
 mod http;
+mod line_program;
+mod link;
 mod nginx;
 mod nursery;
 mod otlp;
@@ -21,6 +23,8 @@ mod wait;
 pub use gateway::{Gateway, GatewayOptions, gateway_binary};
 pub use haproxy::Haproxy;
 pub use http::{HttpReply, http_post, http_request};
+pub use line_program::LineProgram;
+pub use link::Link;
 pub use nginx::Nginx;
 pub use otlp::OtlpReceiver;
 pub use port::Port;

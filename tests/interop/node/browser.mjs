@@ -1,0 +1,70 @@
+// node browser.mjs reader|writer <transport> <url> <document> <origin>
+//
+// The same programs in a page of a real Chromium, with stompjs and sockjs-client as a page gets them.
+// The page's origin is whatever is named: what it loads is answered here and not by the network. With the
+// gateway's own origin those transports work that browsers keep from others.
+//
+// Transports: `websocket`, or `sockjs:<one of sockjs-client's>`.
+
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+import { chromium } from 'playwright-core';
+
+const [role, transport, url, document, origin] = process.argv.slice(2);
+const resolve = createRequire(import.meta.url).resolve;
+const FOLDER = '/interop-page/';
+const FILES = {
+  'stomp.js': resolve('@stomp/stompjs/bundles/stomp.umd.js'),
+  'sockjs.js': resolve('sockjs-client/dist/sockjs.js'),
+  'programs.mjs': new URL('programs.mjs', import.meta.url),
+};
+const PAGE = '<!doctype html><meta charset="utf-8"><script src="stomp.js"></script><script src="sockjs.js"></script>';
+
+const browser = await chromium.launch({
+  executablePath: process.env.INKWIRE_CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+});
+const page = await browser.newPage();
+await page.route(`${origin}${FOLDER}**`, async (route) => {
+  const name = new URL(route.request().url()).pathname.slice(FOLDER.length);
+  if (name === '') return route.fulfill({ contentType: 'text/html', body: PAGE });
+  return route.fulfill({ contentType: 'text/javascript', body: await readFile(FILES[name]) });
+});
+let isOver = false;
+await page.exposeFunction('say', (line) => {
+  process.stdout.write(`${line}\n`);
+  if (line === 'done') end();
+});
+page.on('pageerror', (error) => process.stdout.write(`exception ${error.message}\n`));
+await page.goto(origin + FOLDER);
+
+const job = { role, transport, url, document, token: process.env.INKWIRE_TOKEN, clientId: randomUUID() };
+await page.evaluate(async ({ role, transport, url, document, token, clientId }) => {
+  const { read, write } = await import('./programs.mjs');
+  const [kind, one] = transport.split(':');
+  const factory = () =>
+    kind === 'sockjs'
+      ? new SockJS(url, null, { transports: [one] })
+      : new WebSocket(url, ['v12.stomp', 'v11.stomp', 'v10.stomp']);
+  if (role === 'reader') read(StompJs, factory, document, token, say);
+  else window.writer = write(StompJs, factory, document, token, clientId, say);
+}, job);
+
+const input = createInterface({ input: process.stdin });
+if (role === 'writer') {
+  for await (const line of input) await page.evaluate((text) => window.writer.take(text), line);
+  await page.evaluate(() => window.writer.end());
+} else {
+  input.on('line', () => {});
+  input.on('close', end);
+}
+
+async function end() {
+  if (isOver) return;
+  isOver = true;
+  await browser.close();
+  process.exit(0);
+}

@@ -173,6 +173,9 @@ tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"
 tests cargo test -p inkwire-tests --test conformance --locked -- --show-output
 
+step "Conformance: SockJS 0.3.3, on one process and on three"
+tests cargo test -p inkwire-tests --test sockjs --locked
+
 step "Real clients: stompjs, sockjs-client, stomp.py, Spring"
 install_clients
 tests cargo test -p inkwire-tests --test interop --locked -- --show-output

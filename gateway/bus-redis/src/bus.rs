@@ -10,7 +10,7 @@ use fred::{
     clients::Client,
     interfaces::{ClientLike as _, EventInterface as _},
 };
-use inkwire_bus::{Append, Bus, Listener, Read};
+use inkwire_bus::{Append, Bus, Listener, QueueLimits, Read};
 use inkwire_model::{DocumentId, Signal};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,15 +18,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     appender::{Appender, Connection},
     clock::Clock,
-    config::{Checked, InvalidConfig, RedisConfig},
+    config::{AckLevel, Checked, InvalidConfig, RedisConfig},
     connection,
     fitness::{self, CheckError, Fitness},
     keys::Keys,
     link::{Health, Link, RedisTally},
     mail::Post,
+    queues::Confirmed,
     reader::Reader,
     signal_message,
-    subscriber::{self, Subscriber},
+    subscriber::{self, Subscriber, Wakes},
 };
 
 /// A replica's way to the others, over one Redis.
@@ -36,6 +37,10 @@ pub struct RedisBus {
     pub(crate) side: Client,
     pub(crate) keys: Keys,
     pub(crate) post: Post,
+    pub(crate) wakes: Arc<Wakes>,
+    /// `None` where a message is stored once the master has it.
+    pub(crate) confirmed: Option<Arc<Confirmed>>,
+    pub(crate) queue_limits: QueueLimits,
     appender: Appender,
     reader: Reader,
     subscriber: Subscriber,
@@ -101,6 +106,19 @@ impl RedisBus {
         connections.spawn(watching);
         let (post, carrier) = Post::new(&checked.keys, side.clone(), link.clone())?;
         requests.spawn(carrier.run(closing.clone()));
+        let confirmed = match checked.config.level {
+            AckLevel::Accepted => None,
+            AckLevel::Replicated => Some(Arc::new(Confirmed {
+                client: connect()?,
+                replicas: checked.config.replicas,
+                patience: Duration::from_millis(checked.config.wait_timeout_ms.into()),
+            })),
+        };
+        let wakes = Arc::<Wakes>::default();
+        let waking = wakes
+            .clone()
+            .run(checked.clone(), link.clone(), disconnecting.clone());
+        connections.spawn(waking);
         let subscriber = Subscriber::start(
             &checked,
             &post.mailbox,
@@ -121,6 +139,9 @@ impl RedisBus {
             side,
             keys: checked.keys.clone(),
             post,
+            wakes,
+            confirmed,
+            queue_limits: checked.config.queues,
             appender,
             reader,
             subscriber,

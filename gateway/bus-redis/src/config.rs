@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use fred::types::config::{Config, Server, ServerConfig};
+use inkwire_bus::QueueLimits;
 
 use crate::{
     keys::{InvalidPrefix, Keys},
@@ -61,6 +62,8 @@ pub struct RedisConfig {
     pub call_bytes_max: usize,
     /// Reads and head comparisons that may wait.
     pub queued_reads_max: usize,
+    /// What queues keep to.
+    pub queues: QueueLimits,
     pub probe_interval_ms: u32,
     /// A subscriber connection on which a probe was not heard for so long is given up.
     pub deaf_after_ms: u32,
@@ -91,6 +94,7 @@ impl Default for RedisConfig {
             call_entries_max: 256,
             call_bytes_max: 1 << 20,
             queued_reads_max: 4_096,
+            queues: QueueLimits::default(),
             probe_interval_ms: 1_000,
             deaf_after_ms: 2_000,
         }

@@ -21,6 +21,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/permits.lua"),
     include_str!("../lua/tickets.lua"),
     include_str!("../lua/claims.lua"),
+    include_str!("../lua/queues.lua"),
 );
 
 const NAME_PLACE: &str = "@LIBRARY@";
@@ -39,6 +40,8 @@ pub(crate) struct Library {
     pub(crate) claim: String,
     pub(crate) claim_release: String,
     pub(crate) claim_end: String,
+    pub(crate) queue_send: String,
+    pub(crate) queue_turn: String,
 }
 
 pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -55,6 +58,8 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         claim: format!("{name}_claim"),
         claim_release: format!("{name}_claim_release"),
         claim_end: format!("{name}_claim_end"),
+        queue_send: format!("{name}_queue_send"),
+        queue_turn: format!("{name}_queue_turn"),
         name,
     }
 });

@@ -4,7 +4,7 @@
 //! Cluster; a document id has no braces, so the tag is the whole id and nothing else.
 
 use inkwire_bus::{ClaimKey, ReplicaAddress, TicketHash};
-use inkwire_model::DocumentId;
+use inkwire_model::{DocumentId, QueueName};
 
 /// Version of what stands in Redis. Whoever changes the layout of a key, a row or a record raises it.
 pub(crate) const DATA_VERSION: u32 = 1;
@@ -74,6 +74,33 @@ impl Keys {
         key.0.first().copied().unwrap_or_default()
     }
 
+    /// Something of a queue. Where its messages are parked has the same tag, so that parking is one call.
+    fn queue(&self, queue: &QueueName, part: &str) -> String {
+        let (root, base) = (&self.root, queue.base());
+        let parked = if queue.is_parked() { ":parked" } else { "" };
+        format!("{root}queue:{{{base}}}{parked}:{part}")
+    }
+
+    /// The hash of what was sent and refused.
+    pub(crate) fn queue_state(&self, queue: &QueueName) -> String {
+        self.queue(queue, "state")
+    }
+
+    /// The hash of the replicas that receive, and the ends of their leases.
+    pub(crate) fn queue_nodes(&self, queue: &QueueName) -> String {
+        self.queue(queue, "nodes")
+    }
+
+    /// The stream of its messages.
+    pub(crate) fn queue_log(&self, queue: &QueueName) -> String {
+        self.queue(queue, "log")
+    }
+
+    /// The channel that says that there may be something.
+    pub(crate) fn queue_live(&self, queue: &QueueName) -> String {
+        self.queue(queue, "live")
+    }
+
     /// The channel of one replica's letters.
     pub(crate) fn mail(&self, address: ReplicaAddress) -> String {
         format!("{}mail:{{{address}}}", self.root)
@@ -129,6 +156,18 @@ mod tests {
         assert_eq!(claim, format!("inkwire:1:claim:{{ab}}:{}", "ab".repeat(32)));
         let mail = keys.mail(ReplicaAddress([1; 16]));
         assert_eq!(mail, format!("inkwire:1:mail:{{{}}}", "01".repeat(16)));
+    }
+
+    #[test]
+    fn what_is_parked_stands_beside_its_queue() {
+        let keys = Keys::new("inkwire").unwrap();
+        let queue = QueueName::parse("team:7/jobs").unwrap();
+        let parked = queue.parked().unwrap();
+        assert_eq!(keys.queue_log(&queue), "inkwire:1:queue:{team:7/jobs}:log");
+        assert_eq!(
+            keys.queue_log(&parked),
+            "inkwire:1:queue:{team:7/jobs}:parked:log"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod conversation;
 mod subscriptions;
+mod wakes;
 mod wire;
 mod wishes;
 
@@ -26,6 +27,8 @@ use crate::{config::Checked, link::Link, mail::Mailbox};
 pub(crate) async fn knock(checked: &Checked) -> io::Result<()> {
     wire::Wire::open(checked).await.map(drop)
 }
+
+pub(crate) use self::wakes::Wakes;
 
 pub(crate) struct Subscriber {
     connections: Vec<Arc<Wishes>>,

@@ -8,6 +8,7 @@ mod fixture;
 mod functions;
 mod mail;
 mod once;
+mod queues;
 mod replicated;
 mod secured;
 mod subscribers;

@@ -6,6 +6,7 @@
 mod cases;
 mod fixture;
 mod mail;
+mod queues;
 mod recorder;
 mod replica;
 mod tickets;
@@ -14,6 +15,7 @@ mod writer;
 pub use cases::*;
 pub use fixture::{Fixture, LOG_ENTRIES_MAX};
 pub use mail::*;
+pub use queues::*;
 pub use recorder::{Recorder, TimedOut};
 pub use replica::{Replica, WIDE, document};
 pub use tickets::*;

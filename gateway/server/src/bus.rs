@@ -2,7 +2,9 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use inkwire_bus::{Bus, Listener, Mail, MemoryBus, MemoryTickets, Tickets};
+use inkwire_bus::{
+    Bus, Listener, Mail, MemoryBus, MemoryQueues, MemoryTickets, QueueLimits, Queues, Tickets,
+};
 use inkwire_bus_redis::{
     CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
 };
@@ -29,19 +31,22 @@ pub enum BusFault {
 /// The bus of this replica: embedded without a configured Redis.
 pub struct ReplicaBus {
     redis: Option<RedisConfig>,
+    queues: QueueLimits,
     running: Option<(Arc<RedisBus>, watch::Receiver<Health>)>,
 }
 
 impl ReplicaBus {
     /// The bus that is configured; Redis lists its connections under the replica's name.
-    pub fn of(redis: Option<RedisConfig>, replica: &str) -> Self {
+    pub fn of(redis: Option<RedisConfig>, queues: QueueLimits, replica: &str) -> Self {
         let name = format!("inkwire:{replica}");
         let redis = redis.map(|config| RedisConfig {
             client_name: name.chars().take(CLIENT_NAME_CHARS_MAX).collect(),
+            queues,
             ..config
         });
         Self {
             redis,
+            queues,
             running: None,
         }
     }
@@ -61,6 +66,14 @@ impl ReplicaBus {
         match &self.running {
             Some((bus, _)) => bus.clone(),
             None => Arc::new(MemoryTickets::default()),
+        }
+    }
+
+    /// Where messages wait for their receivers. Ask after the start, and once.
+    pub fn queues(&self) -> Arc<dyn Queues> {
+        match &self.running {
+            Some((bus, _)) => bus.clone(),
+            None => Arc::new(MemoryQueues::new(self.queues)),
         }
     }
 

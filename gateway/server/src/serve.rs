@@ -125,7 +125,7 @@ impl Running {
         let key_reader = key_reader.map(KeyReader::new).transpose()?;
         let in_flight = InFlight::default();
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
-        let mut bus = ReplicaBus::of(config.redis.clone(), &replica);
+        let mut bus = ReplicaBus::of(config.redis.clone(), config.queues, &replica);
         let telemetry = Telemetry::start(&config.telemetry, &replica, bus.system());
         let mut fault = None;
         let make_bus = |listener: Arc<dyn Listener>| {
@@ -148,6 +148,7 @@ impl Running {
             hub_stop.cancel();
             return Err(fault.into());
         }
+        let hub = hub.with_queues(bus.queues(), &hub_tasks, &hub_stop);
         let health = Arc::new(Health::new(hub.clone()));
         let (stop, counters) = (Stop::default(), Arc::<Counters>::default());
         let metrics = Arc::new(Sources {

@@ -3,7 +3,7 @@
 //! They are hints: whoever waits also looks by itself, so a lost one costs a moment and nothing more.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -136,9 +136,9 @@ impl Wakes {
         });
         for queue in followed {
             let channel = checked.keys.queue_live(&queue).into_bytes();
-            if !channels.contains_key(&channel) {
-                wire.say(&[b"SSUBSCRIBE".as_slice(), &channel]);
-                channels.insert(channel, queue);
+            if let Entry::Vacant(place) = channels.entry(channel) {
+                wire.say(&[b"SSUBSCRIBE".as_slice(), place.key()]);
+                place.insert(queue);
             }
         }
     }

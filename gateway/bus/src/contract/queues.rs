@@ -1,5 +1,10 @@
 //! What every place for queues promises, as tests: `queues_contract_tests!(MyPlace::start());`
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "these are tests: what is missing fails them"
+)]
+
 use std::{
     future::Future,
     sync::{

@@ -243,6 +243,12 @@ keys! {
         "Most bytes in one read of a log; one entry is read however large it is.";
     TOPIC_ENTRIES_MAX "topic_entries_max" number(1, 10_000_000), "1000",
         "The latest entries that a topic keeps, for whoever comes back; up to an eighth more stand there before they are dropped. The same on all replicas.";
+    QUEUE_MESSAGES_MAX "queue_messages_max" number(1, 4_294_967_295), "100000",
+        "Most messages in one queue, held ones too; above, a SEND is answered `queue_full`. The same on all replicas, as the next two.";
+    QUEUE_ATTEMPTS_MAX "queue_attempts_max" number(0, 1_000_000), "20",
+        "How often a queue's message is given out before it is parked in `/queue/<name>.parked`; 0: it never is.";
+    QUEUE_LEASE_MS "queue_lease_ms" number(500, DAY_MS), "10000",
+        "How long a replica without a sign of life holds what its receivers have of queues; then others get it.";
     LOG_ENTRIES_MAX "log_entries_max" number(1, 4_294_967_295), "100000",
         "Most entries of a log in Redis; above, appends are answered `log_full`.";
     CLIENT_ROW_KEPT_S "client_row_kept_s" number(86_400, 4_294_967_295), "86400",

@@ -12,6 +12,7 @@ mod tokens;
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
 use inkwire_bus::PageLimit;
+use inkwire_bus::QueueLimits;
 use inkwire_bus_redis::RedisConfig;
 use inkwire_hub::{HubConfig, OutboxLimits, document::DocumentConfig};
 use inkwire_model::Role;
@@ -48,6 +49,7 @@ pub struct Config {
     pub outbox: OutboxLimits,
     pub memory: MemoryLimits,
     pub hub: HubConfig,
+    pub queues: QueueLimits,
     /// `None` for the embedded bus.
     pub redis: Option<RedisConfig>,
     pub log: LogConfig,
@@ -173,6 +175,7 @@ impl Config {
             outbox: outbox(layers),
             memory: memory(layers),
             hub: hub(layers),
+            queues: queues(layers),
             redis: redis::read(layers, read_file),
             log: log(layers),
             drain: drain(layers),
@@ -348,6 +351,16 @@ fn hub(layers: &mut Layers) -> HubConfig {
             ..default.document
         },
         ..default
+    }
+}
+
+fn queues(layers: &mut Layers) -> QueueLimits {
+    let number = |layers: &mut Layers, key| u32::try_from(layers.number(key)).unwrap_or(u32::MAX);
+    QueueLimits {
+        messages_max: number(layers, &keys::QUEUE_MESSAGES_MAX),
+        attempts_max: number(layers, &keys::QUEUE_ATTEMPTS_MAX),
+        lease: duration(layers, &keys::QUEUE_LEASE_MS),
+        ..QueueLimits::default()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use inkwire_bus::QueueLimits;
 use inkwire_bus_redis::{AckLevel, InvalidConfig, RedisConfig, TlsConfig};
 
 use super::{
@@ -42,6 +43,8 @@ pub(super) fn read(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<Redi
         call_entries_max: layers.size(&keys::REDIS_CALL_ENTRIES_MAX),
         call_bytes_max: layers.size(&keys::REDIS_CALL_BYTES_MAX),
         queued_reads_max: layers.size(&keys::REDIS_QUEUED_READS_MAX),
+        // The same as without Redis: whoever starts the bus puts them in.
+        queues: QueueLimits::default(),
         probe_interval_ms: number(layers, &keys::REDIS_PROBE_INTERVAL_MS),
         deaf_after_ms: number(layers, &keys::REDIS_DEAF_AFTER_MS),
     };

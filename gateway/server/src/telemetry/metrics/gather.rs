@@ -67,6 +67,7 @@ impl Sources {
         let mut families = self.of_replica();
         families.extend(self.of_sessions());
         families.extend(self.of_documents());
+        families.extend(self.of_queues());
         families.extend(self.of_bus());
         families.extend(self.of_traces());
         families.extend(self.of_process());
@@ -246,6 +247,28 @@ impl Sources {
                 .map(|(place, label)| point(&[label], sum(place)))
                 .collect(),
         }
+    }
+
+    fn of_queues(&self) -> Vec<Family> {
+        let tally = self.hub.queue_tally();
+        let events = [
+            ("sent", &tally.sent),
+            ("refused", &tally.refused),
+            ("delivered", &tally.delivered),
+            ("redelivered", &tally.redelivered),
+            ("acked", &tally.acked),
+            ("nacked", &tally.nacked),
+            ("lost", &tally.lost),
+            ("parked", &tally.parked),
+        ];
+        let points = events.map(|(event, count)| point(&[event], count.read() as f64));
+        vec![
+            Family {
+                metric: &table::QUEUE_MESSAGES,
+                points: points.into(),
+            },
+            one(&table::QUEUE_RECEIVERS_ENDED, tally.ended.read() as f64),
+        ]
     }
 
     fn of_bus(&self) -> Vec<Family> {

@@ -110,6 +110,11 @@ impl Admission {
         Err(Problem::of(Code::OriginRefused, detail))
     }
 
+    /// Which pages may frame one that speaks from within this origin; `None` where all may.
+    pub fn frame_ancestors(&self) -> Option<String> {
+        self.origins.frame_ancestors()
+    }
+
     /// What a token is worth; never anonymous access.
     pub fn grant_of_token(
         &self,

@@ -46,20 +46,50 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OriginPolicy {
     allowed: Vec<Origin>,
+    is_open: bool,
 }
 
 impl OriginPolicy {
     /// With nobody allowed: only pages from the same host and port.
     pub fn new(allowed: Vec<Origin>) -> Self {
-        Self { allowed }
+        Self {
+            allowed,
+            is_open: false,
+        }
+    }
+
+    /// Everybody's, for test servers whose sessions hold nothing of anybody's.
+    pub fn open() -> Self {
+        Self {
+            allowed: Vec::new(),
+            is_open: true,
+        }
+    }
+
+    /// Which pages may frame one that speaks from within this origin, as a Content-Security-Policy;
+    /// `None` where all may.
+    pub fn frame_ancestors(&self) -> Option<String> {
+        if self.is_open {
+            return None;
+        }
+        let mut policy = "frame-ancestors 'self'".to_owned();
+        for Origin(origin) in &self.allowed {
+            policy.push(' ');
+            policy.push_str(origin);
+        }
+        Some(policy)
     }
 
     /// Judges a request by its headers. Without `Origin` it is no page's, unless it has cookies: those
     /// are what a browser adds by itself, and whoever ended a session of theirs before this gateway
     /// relies on the page being known.
     pub fn judge(&self, headers: &HeaderMap) -> Verdict {
+        if self.is_open {
+            return Verdict::Permitted;
+        }
         if !headers.contains_key(header::ORIGIN) {
-            return match headers.contains_key(header::COOKIE) {
+            let has_cookies = headers.contains_key(header::COOKIE);
+            return match has_cookies && !is_from_this_origin(headers) {
                 true => Verdict::Unknown,
                 false => Verdict::Permitted,
             };
@@ -85,6 +115,13 @@ impl OriginPolicy {
             self.allowed.iter().any(|allowed| allowed.0 == origin)
         }
     }
+}
+
+/// Whether a browser says so: a GET from a page of this very origin has no `Origin`, and no page can
+/// write this header.
+fn is_from_this_origin(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none()
 }
 
 /// Whether the page came from the host and port that it now asks. A proxy may have ended TLS, so the

@@ -9,7 +9,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Path, content type and content of each file.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -24,6 +24,12 @@ const FILES: [(&str, &str, &str); 3] = [
         "/app.css",
         "text/css; charset=utf-8",
         include_str!("../web/dist/app.css"),
+    ),
+    // For the iframe of SockJS, so that it runs nobody else's script.
+    (
+        "/sockjs.min.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../web/sockjs/sockjs.min.js"),
     ),
 ];
 

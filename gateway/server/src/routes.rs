@@ -34,6 +34,7 @@ use crate::{
     page,
     peer::{AddressKey, Proxies},
     problem::Problem,
+    sockjs::{self, SockJs, mount::Mount},
     stop::Stop,
     stream_reset::StreamReset,
     telemetry::Arrival,
@@ -52,6 +53,7 @@ pub struct Gateway {
     pub places: Arc<Semaphore>,
     pub addresses: SessionAddresses,
     pub counters: Arc<Counters>,
+    pub sockjs: Arc<SockJs>,
 }
 
 /// How many sessions each address has.
@@ -65,11 +67,12 @@ pub struct SessionAddresses {
 /// When who is turned away may ask again: here in vain, elsewhere with success.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-pub fn router(gateway: Gateway) -> Router {
+pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
     let stop = gateway.websocket.stop.clone();
     Router::new()
         .route("/ws", any(upgrade))
         .merge(tickets::routes())
+        .merge(sockjs::routes(mounts))
         .merge(page::routes())
         .method_not_allowed_fallback(async || {
             Problem::of_http(

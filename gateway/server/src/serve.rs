@@ -34,6 +34,7 @@ use crate::{
     peer::Proxies,
     replica,
     routes::{self, Gateway, SessionAddresses},
+    sockjs::SockJs,
     stop::{Stop, StopSignals},
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
@@ -252,6 +253,7 @@ impl Running {
                 sessions_max: config.session.sessions_per_address_max,
             },
             counters: self.counters.clone(),
+            sockjs: Arc::new(SockJs::new(&config.sockjs, None)),
         };
         let ends = Ends {
             leaving: self.stop.leaving.clone(),
@@ -259,7 +261,7 @@ impl Running {
         };
         let acceptor = Acceptor {
             entrance: HttpEntrance {
-                router: routes::router(gateway),
+                router: routes::router(gateway, &config.sockjs.mounts),
                 limits: http_limits(config),
                 counters: self.counters.clone(),
                 tasks: self.http.clone(),

@@ -92,7 +92,7 @@ impl Framing {
     }
 
     /// Ends the stream for this cause. Empty where the end of the connection says it.
-    pub(crate) fn end(self, code: Code) -> Bytes {
+    pub fn end(self, code: Code) -> Bytes {
         let (number, reason) = (code.row().close_code, code.as_str());
         match self {
             Self::WebSocket => websocket::close(number, reason),

@@ -55,3 +55,16 @@ pub(super) fn replica(text: &str) -> Result<String, String> {
         Err("a name has at most 100 characters of A-Z a-z 0-9 . _ -".to_owned())
     }
 }
+
+/// Where a page finds a script: a path on this origin, or a URL.
+pub(super) fn script_url(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_path = text.starts_with('/') && !text.starts_with("//");
+    if is_plain && (is_path || text.starts_with("https://") || text.starts_with("http://")) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is neither a path like /sockjs.min.js nor a URL"
+        ))
+    }
+}

@@ -185,6 +185,18 @@ keys! {
         "The most that a session is told to take until it opens its other connection; each is told a random time from half of this up, and has as long again. At most a quarter of the window counts.";
     DRAIN_SESSIONS_PER_SECOND "drain_sessions_per_second" number(1, 1_000_000), "100",
         "How many sessions are told to move in a second; more, if the window is too short for that.";
+    SOCKJS_BASE "sockjs_base" Takes::List("PATH"), "/sockjs",
+        "Base paths under which SockJS clients connect.";
+    SOCKJS_CLIENT_URL "sockjs_client_url" Takes::Text("URL"), "/sockjs.min.js",
+        "Where the page for SockJS's iframe transports finds the SockJS client: a path, or `https://…`. By default the one that this replica serves. Whatever is there runs as if it were a page of this gateway.";
+    SOCKJS_RESPONSE_BYTES_MAX "sockjs_response_bytes_max" number(1_024, 1_073_741_824), "131072",
+        "With so many bytes a streaming response of SockJS ends and the client sends another request, since browsers keep all of it.";
+    SOCKJS_SEND_BYTES_MAX "sockjs_send_bytes_max" number(1_024, 67_108_864), "4194304",
+        "Largest body of a request that sends messages over SockJS, all its messages together; above, 413 `too_large`.";
+    SOCKJS_DISCONNECT_DELAY_MS "sockjs_disconnect_delay_ms" number(100, DAY_MS), "5000",
+        "A SockJS session for which no request receives is over after so long.";
+    BODY_READ_TIMEOUT_MS "body_read_timeout_ms" number(100, DAY_MS), "10000",
+        "How long the body of a request may take; above, 408.";
     MESSAGE_BYTES_MAX "message_bytes_max" number(1_024, 67_108_864), "2097152",
         "Largest message of a client, all its fragments together; above, `frame_too_large` and a close.";
     FRAGMENTS_MAX "fragments_max" number(1, 16_777_216), "65536",

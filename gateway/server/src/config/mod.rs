@@ -6,6 +6,7 @@ mod fields;
 pub mod keys;
 mod layers;
 mod redis;
+mod sockjs;
 mod telemetry;
 mod tokens;
 
@@ -21,6 +22,7 @@ use inkwire_session::{Rate, SessionLimits};
 
 pub use fault::{Fault, Faults, Source};
 pub use layers::Given;
+pub use sockjs::SockJsConfig;
 
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
@@ -46,6 +48,7 @@ pub struct Config {
     pub admission: AdmissionConfig,
     pub websocket: WebSocketConfig,
     pub session: SessionConfig,
+    pub sockjs: SockJsConfig,
     pub outbox: OutboxLimits,
     pub memory: MemoryLimits,
     pub hub: HubConfig,
@@ -171,6 +174,7 @@ impl Config {
             listen,
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
+            sockjs: sockjs::read(layers, session.times),
             session,
             outbox: outbox(layers),
             memory: memory(layers),

@@ -172,6 +172,11 @@ impl Feed {
         self.frames.send(handed).await.is_ok()
     }
 
+    /// Whether all that was handed over was taken.
+    pub fn is_empty(&self) -> bool {
+        self.frames.capacity() == self.frames.max_capacity()
+    }
+
     pub fn has_room(&self) -> bool {
         self.frames.capacity() > 0 && !self.frames.is_closed()
     }

@@ -3,7 +3,21 @@
 //! where that is.
 
 pub mod attachment;
+mod gate;
+mod headers;
+pub mod local;
+pub mod mount;
 pub mod principal;
 pub mod reach;
+mod receive;
 pub mod relay;
+pub mod request_body;
+mod response;
+mod routes;
+mod send;
 pub mod session_key;
+mod target;
+mod websocket;
+
+pub use gate::SockJs;
+pub use routes::routes;

@@ -24,14 +24,28 @@ pub enum Transport {
     Tcp,
     /// The same within TLS.
     TcpTls,
+    /// A WebSocket with SockJS frames, over any version of HTTP.
+    SockJsWebSocket,
+    /// Requests, of which the first one was this.
+    SockJsXhr,
+    SockJsXhrStreaming,
+    SockJsEventSource,
+    SockJsHtmlFile,
+    SockJsJsonp,
 }
 
 impl Transport {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 10] = [
         Self::WebSocket,
         Self::WebSocketOverHttp2,
         Self::Tcp,
         Self::TcpTls,
+        Self::SockJsWebSocket,
+        Self::SockJsXhr,
+        Self::SockJsXhrStreaming,
+        Self::SockJsEventSource,
+        Self::SockJsHtmlFile,
+        Self::SockJsJsonp,
     ];
 
     /// The metric label.
@@ -41,6 +55,12 @@ impl Transport {
             Self::WebSocketOverHttp2 => "websocket_http2",
             Self::Tcp => "tcp",
             Self::TcpTls => "tcp_tls",
+            Self::SockJsWebSocket => "sockjs/websocket",
+            Self::SockJsXhr => "sockjs/xhr",
+            Self::SockJsXhrStreaming => "sockjs/xhr_streaming",
+            Self::SockJsEventSource => "sockjs/eventsource",
+            Self::SockJsHtmlFile => "sockjs/htmlfile",
+            Self::SockJsJsonp => "sockjs/jsonp",
         }
     }
 }

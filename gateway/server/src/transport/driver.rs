@@ -370,7 +370,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
 }
 
 /// Waits for the future in a place that has one; for ever in an empty one.
-async fn poll_some<F: Future>(mut place: Pin<&mut Option<F>>) -> F::Output {
+pub(crate) async fn poll_some<F: Future>(mut place: Pin<&mut Option<F>>) -> F::Output {
     poll_fn(|context| match place.as_mut().as_pin_mut() {
         Some(future) => future.poll(context),
         None => Poll::Pending,

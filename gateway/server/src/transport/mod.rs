@@ -10,6 +10,7 @@ mod stream_wire;
 pub mod websocket;
 mod wire;
 
+pub(crate) use driver::poll_some;
 pub use driver::{Agreed, Shared, converse};
 pub use inflow::{Heard, Inflow, Violation};
 use stream_wire::StreamWire;

@@ -1,0 +1,296 @@
+//! `Application`: what speaks with the clients of a base path: conversations in production, and the two
+//! small ones that SockJS conformance suites expect. To the driver they are the same.
+//!
+//! SockJS negotiates no protocol: the first octet that is no end of line tells which one it is. Until then
+//! a session is silent, and nothing is queued for its client.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use inkwire_hub::{Farewell, Outbox, Priority, Request, SessionId, Wire};
+use inkwire_model::{Code, UnixMillis};
+use inkwire_protocol::{native::Encoding, sockjs, websocket};
+use inkwire_session::{
+    Content, Conversation, Framing, Notice, Presented, Protocol, SessionContext,
+};
+
+/// What the sessions of a base path are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Inside {
+    #[default]
+    Conversation,
+    /// Says what it hears.
+    Echo,
+    /// Closes at once.
+    Close,
+}
+
+/// With what a session begins.
+pub struct Beginning {
+    pub inside: Inside,
+    pub context: Arc<SessionContext>,
+    pub framing: Framing,
+    pub presented: Presented,
+}
+
+/// One session's application, owned by the session's task. Its calls are those of a [`Conversation`].
+pub enum Application<W> {
+    Silent(Box<Silent<W>>),
+    Conversation(Box<Conversation<W>>),
+    Echo(Echo<W>),
+    Over,
+}
+
+/// A session whose client has not shown its protocol.
+pub struct Silent<W> {
+    context: Arc<SessionContext>,
+    framing: Framing,
+    presented: Presented,
+    outbox: Arc<Outbox<W>>,
+    opened_at: Instant,
+    notice: Option<Notice>,
+    chosen: Chosen,
+}
+
+/// Says what it hears.
+pub struct Echo<W> {
+    framing: Framing,
+    outbox: Arc<Outbox<W>>,
+    is_dirty: bool,
+}
+
+/// The protocol, once it is known: an outbox says goodbye in it.
+#[derive(Clone, Default)]
+pub struct Chosen(Arc<OnceLock<Protocol>>);
+
+impl Chosen {
+    /// What an outbox says when it closes by itself.
+    pub fn farewell(&self, framing: Framing) -> Farewell {
+        let chosen = self.0.clone();
+        Box::new(move |code| match chosen.get() {
+            Some(protocol) => protocol.farewell(framing)(code),
+            None => framing.end(code),
+        })
+    }
+}
+
+impl<W: Wire> Application<W> {
+    pub fn begin(
+        beginning: Beginning,
+        outbox: &Arc<Outbox<W>>,
+        chosen: Chosen,
+        now: Instant,
+    ) -> Self {
+        let outbox = outbox.clone();
+        let framing = beginning.framing;
+        match beginning.inside {
+            Inside::Conversation => Self::Silent(Box::new(Silent {
+                context: beginning.context,
+                framing,
+                presented: beginning.presented,
+                outbox,
+                opened_at: now,
+                notice: None,
+                chosen,
+            })),
+            Inside::Echo => Self::Echo(Echo {
+                framing,
+                outbox,
+                is_dirty: false,
+            }),
+            Inside::Close => {
+                outbox.close(Code::GoingAway, go_away(framing));
+                Self::Over
+            }
+        }
+    }
+
+    /// Its name and its protocol, once they are known.
+    pub fn identity(&self) -> Option<(SessionId, Protocol)> {
+        match self {
+            Self::Conversation(conversation) => Some((conversation.id(), conversation.protocol())),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => None,
+        }
+    }
+
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::Conversation(conversation) => conversation.is_known(),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => false,
+        }
+    }
+
+    pub fn receive(&mut self, content: Content, payload: &[u8], now: Instant, wall_ms: UnixMillis) {
+        if let Self::Silent(_) = self {
+            let mut octets = payload.iter().copied();
+            let Some(first) = octets.find(|octet| !matches!(octet, b'\r' | b'\n')) else {
+                return;
+            };
+            match protocol_of(first) {
+                Some(protocol) => self.choose(protocol),
+                None => return self.close(Code::Malformed, "no protocol begins like this message"),
+            }
+        }
+        match self {
+            Self::Conversation(conversation) => {
+                conversation.receive(content, payload, now, wall_ms);
+            }
+            Self::Echo(echo) => echo.say(content, payload),
+            Self::Silent(_) | Self::Over => {}
+        }
+    }
+
+    /// Whether it is over as the client asked.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Conversation(conversation) => conversation.has_ended(),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => false,
+        }
+    }
+
+    pub fn heard(&mut self, now: Instant) {
+        if let Self::Conversation(conversation) = self {
+            conversation.heard(now);
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Silent(silent) => Some(silent.next_deadline()),
+            Self::Conversation(conversation) => conversation.next_deadline(),
+            Self::Echo(_) | Self::Over => None,
+        }
+    }
+
+    pub fn handle_deadline(&mut self, now: Instant, wall_ms: UnixMillis) {
+        if let Self::Silent(silent) = self
+            && silent.next_deadline() <= now
+        {
+            // It has nothing to say goodbye to but by the rules of a protocol; any will do.
+            self.choose(Protocol::Native(Encoding::Json));
+        }
+        if let Self::Conversation(conversation) = self {
+            conversation.handle_deadline(now, wall_ms);
+        }
+    }
+
+    pub fn drain(&mut self, notice: Notice) {
+        match self {
+            Self::Silent(silent) => silent.notice = Some(notice),
+            Self::Conversation(conversation) => conversation.drain(notice),
+            Self::Echo(_) => self.close(Code::GoingAway, "this replica stops"),
+            Self::Over => {}
+        }
+    }
+
+    pub fn take_commands(&mut self) -> Vec<Request> {
+        match self {
+            Self::Conversation(conversation) => conversation.take_commands(),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => Vec::new(),
+        }
+    }
+
+    pub fn flush(&mut self) {
+        match self {
+            Self::Conversation(conversation) => conversation.flush(),
+            Self::Echo(echo) => echo.flush(),
+            Self::Silent(_) | Self::Over => {}
+        }
+    }
+
+    pub fn close(&mut self, code: Code, detail: &str) {
+        match self {
+            Self::Conversation(conversation) => return conversation.close(code, detail),
+            Self::Silent(silent) => silent.outbox.close(code, silent.framing.end(code)),
+            Self::Echo(echo) => echo.outbox.close(code, echo.framing.end(code)),
+            Self::Over => {}
+        }
+        *self = Self::Over;
+    }
+
+    pub fn leave_all(&mut self) {
+        match self {
+            Self::Conversation(conversation) => conversation.leave_all(),
+            Self::Silent(_) | Self::Echo(_) => *self = Self::Over,
+            Self::Over => {}
+        }
+    }
+
+    pub fn is_closing(&self) -> bool {
+        match self {
+            Self::Conversation(conversation) => conversation.is_closing(),
+            Self::Silent(silent) => silent.outbox.closing().is_some(),
+            Self::Echo(echo) => echo.outbox.closing().is_some(),
+            Self::Over => true,
+        }
+    }
+
+    /// The silence is over.
+    fn choose(&mut self, protocol: Protocol) {
+        let Self::Silent(silent) = std::mem::replace(self, Self::Over) else {
+            return;
+        };
+        let silent = *silent;
+        // It is chosen once.
+        let _the_first_counts = silent.chosen.0.set(protocol);
+        let mut conversation = Conversation::open(
+            silent.context,
+            protocol,
+            silent.framing,
+            silent.outbox,
+            silent.presented,
+            silent.opened_at,
+        );
+        if let Some(notice) = silent.notice {
+            conversation.drain(notice);
+        }
+        *self = Self::Conversation(Box::new(conversation));
+    }
+}
+
+impl<W> Silent<W> {
+    fn next_deadline(&self) -> Instant {
+        let hello = self.opened_at + Duration::from_millis(self.context.times.hello_timeout_ms);
+        let told = self.notice.as_ref().map(|notice| notice.tell_at);
+        told.map_or(hello, |told| told.min(hello))
+    }
+}
+
+impl<W: Wire> Echo<W> {
+    fn say(&mut self, content: Content, payload: &[u8]) {
+        let echo = |buffer: &mut Vec<u8>| buffer.extend_from_slice(payload);
+        let frame = self.framing.message(content, payload.len(), echo);
+        self.is_dirty |= self.outbox.push(Priority::Message, frame);
+    }
+
+    fn flush(&mut self) {
+        if std::mem::take(&mut self.is_dirty) {
+            self.outbox.flush();
+        }
+    }
+}
+
+/// Which protocol a session speaks whose first message begins so.
+fn protocol_of(first: u8) -> Option<Protocol> {
+    match first {
+        b'{' => Some(Protocol::Native(Encoding::Json)),
+        _ => Protocol::of_sub_protocol("v12.stomp"),
+    }
+}
+
+/// How a session ends that was opened only to be closed.
+fn go_away(framing: Framing) -> bytes::Bytes {
+    const CODE: u16 = 3000;
+    const REASON: &str = "Go away!";
+    let frame = sockjs::close_frame(CODE, REASON);
+    match framing {
+        Framing::SockJs => [&*frame, b"\n"].concat().into(),
+        Framing::SockJsWebSocket => [websocket::frame_text(&frame), websocket::close(1000, "")]
+            .concat()
+            .into(),
+        Framing::WebSocket => websocket::close(CODE, REASON),
+        Framing::Stream => bytes::Bytes::new(),
+    }
+}

@@ -22,7 +22,7 @@ use crate::{
     admin,
     admission::{Admission, AnonymousPolicy},
     bus::{BusFault, ReplicaBus},
-    config::Config,
+    config::{Config, SockJsConfig},
     connection::{Ends, HttpEntrance, HttpLimits},
     counters::Counters,
     drain::{Drain, DrainConfig, Pace, Step},
@@ -34,7 +34,7 @@ use crate::{
     peer::Proxies,
     replica,
     routes::{self, Gateway, SessionAddresses},
-    sockjs::SockJs,
+    sockjs::{SockJs, relay::MailRelay},
     stop::{Stop, StopSignals},
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
@@ -207,6 +207,19 @@ impl Running {
         TokenVerifier::new(config, keys)
     }
 
+    /// SockJS, and its way to the sessions of other replicas where there may be some.
+    fn start_sockjs(&self, config: &SockJsConfig) -> Arc<SockJs> {
+        let Some(mail) = self.bus.mail() else {
+            return Arc::new(SockJs::new(config, None));
+        };
+        // Its tasks go on until every session has said goodbye, also through other replicas.
+        let relay = MailRelay::start(mail, Arc::default(), &self.hub_tasks, &self.hub_stop);
+        let relay = Arc::new(relay);
+        let sockjs = SockJs::new(config, Some(relay.clone()));
+        relay.serve(sockjs.sessions.clone());
+        Arc::new(sockjs)
+    }
+
     fn listen_publicly(
         &self,
         config: &Config,
@@ -253,7 +266,7 @@ impl Running {
                 sessions_max: config.session.sessions_per_address_max,
             },
             counters: self.counters.clone(),
-            sockjs: Arc::new(SockJs::new(&config.sockjs, None)),
+            sockjs: self.start_sockjs(&config.sockjs),
         };
         let ends = Ends {
             leaving: self.stop.leaving.clone(),

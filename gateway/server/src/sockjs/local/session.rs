@@ -51,6 +51,13 @@ impl LocalSession {
         }
     }
 
+    /// Ends it: something of it may be lost.
+    pub(super) fn interrupt(&self) {
+        if let Some(way_out) = self.way_out.upgrade() {
+            way_out.interrupt();
+        }
+    }
+
     async fn queue(&self, messages: Vec<String>, from: &Principal) -> Result<(), SessionRefusal> {
         if !self.principal.admits(from) {
             return Err(SessionRefusal::OtherPrincipal);

@@ -89,6 +89,12 @@ impl OwnSessions for LocalSessions {
     fn own(&self, key: &SessionKey) -> Option<Arc<dyn Session>> {
         self.find(key).map(|session| session as Arc<dyn Session>)
     }
+
+    fn end(&self, key: &SessionKey) {
+        if let Some(session) = self.find(key) {
+            session.interrupt();
+        }
+    }
 }
 
 impl Place {

@@ -126,6 +126,12 @@ impl WayOut {
         self.changed.notified().await;
     }
 
+    /// Something of the session may be lost.
+    pub(super) fn interrupt(&self) {
+        self.lock().is_interrupted = true;
+        self.changed.notify_one();
+    }
+
     /// Whether a response failed: what it was handed may be lost.
     pub(super) fn is_interrupted(&self) -> bool {
         self.lock().is_interrupted

@@ -325,6 +325,23 @@ fn a_message_can_be_written_in_two_parts() {
 }
 
 #[test]
+fn no_header_becomes_another_one() {
+    let message = Frame::new(Command::Message)
+        .with(" content-length", "1")
+        .with("subscription:0", "x")
+        .with("\u{3000}a ", "b\nsubscription:7")
+        .with_body("body");
+    assert_eq!(
+        encode(&message, Version::V1_0),
+        "MESSAGE\n_content-length:1\nsubscription_0:x\n___a_:b subscription:7\ncontent-length:4\n\nbody\0"
+    );
+    assert_eq!(
+        encode(&message, Version::V1_2),
+        "MESSAGE\n content-length:1\nsubscription\\c0:x\n\u{3000}a :b\\nsubscription\\c7\ncontent-length:4\n\nbody\0"
+    );
+}
+
+#[test]
 fn an_error_says_all_there_is_to_say() {
     let frame = Frame::error(
         Code::DuplicateId,
@@ -390,7 +407,19 @@ fn as_heard(frame: &Frame, version: Version) -> Frame {
     for (name, value) in frame.headers.iter() {
         let (name, value) = (name.replace('\0', "_"), value.replace('\0', " "));
         let (name, value) = if said_as == Version::V1_0 {
-            let name = name.replace(['\n', '\r', ':'], "_");
+            let end = name.trim_end().len();
+            let start = end - name.trim_end().trim_start().len();
+            let blank = |at: usize| at < start || at >= end;
+            let name = name
+                .char_indices()
+                .map(|(at, c)| {
+                    if blank(at) || "\n\r:".contains(c) {
+                        '_'
+                    } else {
+                        c
+                    }
+                })
+                .collect();
             (name, value.replace(['\n', '\r'], " "))
         } else {
             (name, value)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{
     Command, Frame, Version,
-    escape::{Part, escape},
+    escape::{escape_name, escape_value},
 };
 
 /// What is sent when nothing else is.
@@ -42,9 +42,9 @@ pub fn write_command(out: &mut Vec<u8>, command: Command) {
 
 /// Adds a header: after the command, and before the body. Of two with one name the first counts.
 pub fn write_header(out: &mut Vec<u8>, name: &str, value: &str, version: Version) {
-    escape(name, Part::Name, version, out);
+    escape_name(name, version, out);
     out.push(b':');
-    escape(value, Part::Value, version, out);
+    escape_value(value, version, out);
     out.push(b'\n');
 }
 

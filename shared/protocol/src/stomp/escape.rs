@@ -2,13 +2,9 @@
 //!
 //! Whatever stands in a value, it cannot end its header: what a version has no way to say is replaced.
 
-use super::{Fault, Version};
+use std::iter::repeat_n;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Name,
-    Value,
-}
+use super::{Fault, Version};
 
 /// Appends what `text` stands for.
 pub(super) fn unescape(text: &str, version: Version, out: &mut String) -> Result<(), Fault> {
@@ -33,10 +29,37 @@ pub(super) fn unescape(text: &str, version: Version, out: &mut String) -> Result
     Ok(())
 }
 
-/// Appends `text` so that [`unescape`] gives it back. No version: as in CONNECT and CONNECTED.
-pub(super) fn escape(text: &str, part: Part, version: Version, out: &mut Vec<u8>) {
+/// Appends what [`unescape`] makes `name` of. What settles the version is said as in 1.0.
+pub(super) fn escape_name(name: &str, version: Version, out: &mut Vec<u8>) {
+    if version > Version::V1_0 {
+        return escape(name, Part::Name, version, out);
+    }
+    // Trimmed, as readers of 1.0 do, it could be the name of another header.
+    let inner = name.trim_matches(is_blank);
+    let leading = name.len() - name.trim_start_matches(is_blank).len();
+    out.extend(repeat_n(b'_', leading));
+    escape(inner, Part::Name, version, out);
+    out.extend(repeat_n(b'_', name.len() - leading - inner.len()));
+}
+
+/// Appends what [`unescape`] makes `value` of.
+pub(super) fn escape_value(value: &str, version: Version, out: &mut Vec<u8>) {
+    escape(value, Part::Value, version, out);
+}
+
+/// What one language or another trims.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character == '\u{feff}'
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Name,
+    Value,
+}
+
+fn escape(text: &str, part: Part, version: Version, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
-    // Every octet looked for is ASCII, so that a cut is never inside a character.
     while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (before, from) = rest.split_at(at);
         out.extend_from_slice(before);
@@ -55,7 +78,6 @@ fn is_special(byte: u8) -> bool {
 
 fn written(special: u8, part: Part, version: Version) -> &'static [u8] {
     let is_escaped = version != Version::V1_0;
-    // Not a space, of which 1.0 may leave nothing.
     let replaced: &[u8] = match part {
         Part::Name => b"_",
         Part::Value => b" ",

@@ -181,7 +181,7 @@ impl Idle {
             0 => HEARTBEAT_DEFAULT_MS,
             asked => (asked / 3).max(1),
         };
-        let over = over.clone();
+        let (over, encoding) = (over.clone(), self.common.encoding);
         tracker.spawn(async move {
             let mut beats = tokio::time::interval(Duration::from_millis(every));
             loop {
@@ -190,7 +190,8 @@ impl Idle {
                     () = over.cancelled() => return,
                 }
                 for wire in &wires {
-                    if let Err(error) = wire.try_send(&ClientPacket::Ping { id: 0 }) {
+                    let ping = ClientPacket::Ping { id: 0 };
+                    if let Err(error) = wire.try_send_packet(&ping, encoding) {
                         eprintln!("a connection ended: {error}");
                     }
                 }

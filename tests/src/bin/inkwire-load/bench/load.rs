@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Common,
+    kind::{self, Kind},
     process::{self, Sample, Usage},
     traffic::{Tally, Writer, listen},
     wire::{self, Joined},
@@ -53,7 +54,7 @@ pub(crate) struct Pairs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct Traffic {
+pub(super) struct Traffic {
     /// Edits per second, over all documents
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
@@ -63,15 +64,26 @@ struct Traffic {
     payload_bytes: usize,
 }
 
-/// What both benches are.
-struct Load {
-    name: &'static str,
-    write: String,
-    read: Vec<String>,
-    documents: usize,
-    readers_each: usize,
-    traffic: Traffic,
-    common: Common,
+/// What these benches are. Writers are native, whatever the readers speak.
+pub(super) struct Load {
+    pub(super) name: &'static str,
+    pub(super) write: String,
+    pub(super) read: Vec<String>,
+    pub(super) kind: Kind,
+    pub(super) documents: usize,
+    pub(super) readers_each: usize,
+    pub(super) traffic: Traffic,
+    pub(super) common: Common,
+}
+
+/// What came of it.
+pub(super) struct Played {
+    tally: Arc<Tally>,
+    before: Vec<Sample>,
+    after: Vec<Sample>,
+    sent_s: f64,
+    complete: bool,
+    pub(super) faults: Vec<String>,
 }
 
 impl Fanout {
@@ -86,6 +98,7 @@ impl Fanout {
             name: "fanout",
             write: url.clone(),
             read: vec![url],
+            kind: Kind::Native,
             documents: 1,
             readers_each: readers,
             traffic,
@@ -109,6 +122,7 @@ impl Pairs {
             name: "pairs",
             write,
             read,
+            kind: Kind::Native,
             documents,
             readers_each,
             traffic,
@@ -120,16 +134,22 @@ impl Pairs {
 
 impl Load {
     fn run(self) -> anyhow::Result<ExitCode> {
+        let runtime = self.common.runtime()?;
+        let played = runtime.block_on(self.play())?;
+        self.report(&played);
+        Ok(if played.is_well() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    pub(super) async fn play(&self) -> anyhow::Result<Played> {
         anyhow::ensure!(self.documents > 0, "at least one document");
         anyhow::ensure!(
             self.traffic.rate > 0.0 && self.traffic.rate.is_finite(),
             "a rate above 0"
         );
-        let runtime = self.common.runtime()?;
-        runtime.block_on(self.measure())
-    }
-
-    async fn measure(&self) -> anyhow::Result<ExitCode> {
         let tally = Arc::new(Tally::default());
         let started = Instant::now();
         let tracker = TaskTracker::new();
@@ -151,7 +171,10 @@ impl Load {
         }
         let mut writers = Vec::new();
         for (joined, document) in self.open_writers(&documents).await? {
-            let writer = Arc::new(Writer::new(Arc::clone(&joined.wire), document));
+            let writer = {
+                let wire = Arc::clone(&joined.wire);
+                Arc::new(Writer::new(wire, self.common.encoding, document))
+            };
             writers.push(Arc::clone(&writer));
             let encoding = self.common.encoding;
             let task = listen(joined, Some(writer), encoding, started, Arc::clone(&tally));
@@ -172,12 +195,13 @@ impl Load {
                 faults.push(error.to_string());
             }
         }
-        self.report(&tally, &before, &after, sent_s, &faults);
-        let well = complete && faults.is_empty();
-        Ok(if well {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        Ok(Played {
+            tally,
+            before,
+            after,
+            sent_s,
+            complete,
+            faults,
         })
     }
 
@@ -190,35 +214,27 @@ impl Load {
             .flat_map(|d| (0..self.readers_each).map(move |n| (d, n)));
         let places = places.enumerate().filter_map(|(n, (document, _))| {
             let url = self.read.iter().cycle().nth(n % self.read.len().max(1))?;
-            Some((url.as_str(), document, None))
+            Some((url.as_str(), document))
         });
-        self.open(places.collect()).await
+        let (encoding, token) = (self.common.encoding, self.common.token.as_deref());
+        let joins = places.map(|(url, document)| async move {
+            let joined = kind::join(self.kind, url, encoding, token, document).await?;
+            Ok((joined, document.clone()))
+        });
+        open(joins.collect::<Vec<_>>()).await
     }
 
     async fn open_writers(
         &self,
         documents: &[DocumentId],
     ) -> anyhow::Result<Vec<(Joined, DocumentId)>> {
-        let places = documents.iter();
-        let places = places.map(|d| (self.write.as_str(), d, Some(ClientId::random())));
-        self.open(places.collect()).await
-    }
-
-    async fn open(
-        &self,
-        places: Vec<(&str, &DocumentId, Option<ClientId>)>,
-    ) -> anyhow::Result<Vec<(Joined, DocumentId)>> {
         let (encoding, token) = (self.common.encoding, self.common.token.as_deref());
-        let joins = places
-            .into_iter()
-            .map(|(url, document, client)| async move {
-                let joined = wire::join(url, encoding, token, document, client).await?;
-                Ok::<_, anyhow::Error>((joined, document.clone()))
-            });
-        stream::iter(joins)
-            .buffer_unordered(OPENING_MAX)
-            .try_collect()
-            .await
+        let joins = documents.iter().map(|document| async move {
+            let client = Some(ClientId::random());
+            let joined = wire::join(&self.write, encoding, token, document, client).await?;
+            Ok((joined, document.clone()))
+        });
+        open(joins.collect::<Vec<_>>()).await
     }
 
     /// Edits at an even pace, over the documents in turn.
@@ -269,14 +285,15 @@ impl Load {
         }
     }
 
-    fn report(
-        &self,
-        tally: &Tally,
-        before: &[Sample],
-        after: &[Sample],
-        sent_s: f64,
-        faults: &[String],
-    ) {
+    fn report(&self, played: &Played) {
+        let Played {
+            tally,
+            before,
+            after,
+            sent_s,
+            faults,
+            complete: _,
+        } = played;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (edits, deliveries) = (count(&tally.edits), count(&tally.deliveries));
         let usages: Vec<Usage> = before
@@ -293,7 +310,7 @@ impl Load {
             "documents": self.documents,
             "readers": self.documents * self.readers_each,
             "edits": edits,
-            "edits_per_s": edits as f64 / sent_s,
+            "edits_per_s": edits as f64 / *sent_s,
             "acks": count(&tally.acks),
             "nacks": count(&tally.nacks),
             "skipped": count(&tally.skipped),
@@ -306,4 +323,38 @@ impl Load {
         });
         println!("{report}");
     }
+}
+
+impl Played {
+    /// Whether everything arrived everywhere.
+    pub(super) fn is_well(&self) -> bool {
+        self.complete && self.faults.is_empty()
+    }
+
+    pub(super) fn deliveries(&self) -> u64 {
+        self.tally.deliveries.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn nacks(&self) -> u64 {
+        self.tally.nacks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn skipped(&self) -> u64 {
+        self.tally.skipped.load(Ordering::Relaxed)
+    }
+
+    /// The CPU time of the processes that were looked at.
+    pub(super) fn cpu_us(&self) -> u64 {
+        let used = self.before.iter().zip(&self.after);
+        used.map(|(before, after)| after.cpu_us_since(*before))
+            .sum()
+    }
+}
+
+/// Opens connections, so many at once.
+async fn open<T>(joins: Vec<impl Future<Output = anyhow::Result<T>>>) -> anyhow::Result<Vec<T>> {
+    stream::iter(joins)
+        .buffer_unordered(OPENING_MAX)
+        .try_collect()
+        .await
 }

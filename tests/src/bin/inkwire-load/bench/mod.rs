@@ -2,8 +2,10 @@
 //! messages and look for one time stamp in each, and check nothing else: `replay` does.
 
 mod idle;
+mod kind;
 mod load;
 mod process;
+mod protocols;
 mod traffic;
 mod wire;
 
@@ -23,6 +25,8 @@ enum What {
     Fanout(load::Fanout),
     /// Many documents, each with a writer and a few readers
     Pairs(load::Pairs),
+    /// What a delivery costs in each protocol, by turns
+    Protocols(protocols::Protocols),
 }
 
 /// What every bench takes.
@@ -47,6 +51,7 @@ impl Bench {
             What::Idle(idle) => idle.run(),
             What::Fanout(fanout) => fanout.run(),
             What::Pairs(pairs) => pairs.run(),
+            What::Protocols(protocols) => protocols.run(),
         }
     }
 }

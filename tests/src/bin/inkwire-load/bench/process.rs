@@ -49,8 +49,12 @@ impl Sample {
         })
     }
 
+    pub(super) fn cpu_us_since(self, before: Self) -> u64 {
+        self.cpu_us.saturating_sub(before.cpu_us)
+    }
+
     pub(super) fn since(self, before: Self, deliveries: u64, edits: u64) -> Usage {
-        let cpu_us = self.cpu_us.saturating_sub(before.cpu_us);
+        let cpu_us = self.cpu_us_since(before);
         let per = |count: u64| cpu_us as f64 / count.max(1) as f64;
         Usage {
             pid: self.pid,

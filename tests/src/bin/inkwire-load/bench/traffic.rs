@@ -17,8 +17,9 @@ use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use super::wire::{Frames, Joined, Wire};
 use crate::latency::Latencies;
 
-/// In front of the time stamp.
-const STAMP: &[u8] = b"\"sent_ns\":";
+/// In front of the time stamp, but for a quotation mark, which SockJS escapes, and a colon.
+const STAMP: &[u8] = b"sent_ns";
+const BEFORE_DIGITS: &[u8] = b"\\\":";
 const IN_FLIGHT_MAX: u64 = 64;
 
 /// What all readers and writers of this process count.
@@ -37,15 +38,17 @@ pub(super) struct Tally {
 /// One document's writer. It is written to by the one who keeps the pace.
 pub(super) struct Writer {
     wire: Arc<Wire>,
+    encoding: Encoding,
     document: DocumentId,
     next: AtomicU64,
     acked: AtomicU64,
 }
 
 impl Writer {
-    pub(super) fn new(wire: Arc<Wire>, document: DocumentId) -> Self {
+    pub(super) fn new(wire: Arc<Wire>, encoding: Encoding, document: DocumentId) -> Self {
         Self {
             wire,
+            encoding,
             document,
             next: AtomicU64::new(1),
             acked: AtomicU64::new(0),
@@ -71,7 +74,7 @@ impl Writer {
             payload: payload(started.elapsed(), payload_bytes),
             traceparent: None,
         };
-        if self.wire.try_send(&packet)? {
+        if self.wire.try_send_packet(&packet, self.encoding)? {
             self.next.store(client_seq + 1, Ordering::Relaxed);
             tally.edits.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -150,19 +153,22 @@ impl Heard {
         let now = started.elapsed();
         let mut deliveries = 0;
         let mut outcome = Ok(());
-        frames.take(|message| match (stamp(message), writer) {
-            (Some(sent), _) => {
+        frames.take(|message| {
+            let mut rest = message;
+            let before = deliveries;
+            // What is framed once more may have several in one message.
+            while let Some((sent, after)) = stamp(rest) {
                 deliveries += 1;
                 self.latencies.record(now.saturating_sub(sent));
+                rest = after;
             }
-            (None, Some(writer)) => {
-                if let Ok(packet) = encoding.decode_server(message)
-                    && let Err(error) = writer.heard(packet, tally)
-                {
-                    outcome = Err(error);
-                }
+            if deliveries == before
+                && let Some(writer) = writer
+                && let Ok(packet) = encoding.decode_server(message)
+                && let Err(error) = writer.heard(packet, tally)
+            {
+                outcome = Err(error);
             }
-            (None, None) => {}
         })?;
         tally.deliveries.fetch_add(deliveries, Ordering::Relaxed);
         outcome
@@ -177,17 +183,24 @@ fn payload(since: Duration, bytes: usize) -> Bytes {
     text.into()
 }
 
-/// The time that a payload in this message carries.
-fn stamp(message: &[u8]) -> Option<Duration> {
+/// The time that the first payload in this message carries, and what follows it.
+fn stamp(message: &[u8]) -> Option<(Duration, &[u8])> {
     let at = message
         .windows(STAMP.len())
         .position(|window| window == STAMP)?;
-    let digits = message.get(at + STAMP.len()..)?;
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let ns = digits.fold(0_u64, |ns, digit| {
-        ns.wrapping_mul(10) + u64::from(digit - b'0')
-    });
-    Some(Duration::from_nanos(ns))
+    let mut rest = message.get(at + STAMP.len()..)?;
+    while let Some((_, after)) = rest
+        .split_first()
+        .filter(|(b, _)| BEFORE_DIGITS.contains(b))
+    {
+        rest = after;
+    }
+    let mut ns = 0_u64;
+    while let Some((digit, after)) = rest.split_first().filter(|(b, _)| b.is_ascii_digit()) {
+        ns = ns.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = after;
+    }
+    Some((Duration::from_nanos(ns), rest))
 }
 
 #[cfg(test)]
@@ -199,10 +212,15 @@ mod tests {
         let sent = Duration::from_nanos(123_456_789);
         let payload = payload(sent, 128);
         assert_eq!(payload.len(), 128);
-        assert_eq!(
-            stamp(&[b"{\"t\":\"entry\",\"payload\":", &*payload].concat()),
-            Some(sent)
-        );
-        assert_eq!(stamp(b"{\"t\":\"ack\"}"), None);
+        let message = [b"{\"t\":\"entry\",\"payload\":", &*payload].concat();
+        let (found, after) = stamp(&message).unwrap();
+        assert_eq!(found, sent);
+        assert!(stamp(after).is_none());
+        assert!(stamp(b"{\"t\":\"ack\"}").is_none());
+        // Twice in one message of SockJS.
+        let text = String::from_utf8(message).unwrap();
+        let twice = serde_json::to_vec(&[&text, &text]).unwrap();
+        let (found, after) = stamp(&twice).unwrap();
+        assert_eq!((found, stamp(after).unwrap().0), (sent, sent));
     }
 }

@@ -23,7 +23,13 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
-    encoding: Encoding,
+}
+
+/// Whether a message is text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Opcode {
+    Text,
+    Binary,
 }
 
 /// Bytes of frames, up to the last whole one that was taken.
@@ -45,11 +51,11 @@ pub(super) async fn join(
     document: &DocumentId,
     client: Option<ClientId>,
 ) -> anyhow::Result<Joined> {
-    let (wire, mut frames) = Wire::connect(url, encoding).await?;
-    wire.send(&ClientPacket::Hello {
+    let (wire, mut frames) = Wire::connect(url, Some(encoding.sub_protocol())).await?;
+    let hello = ClientPacket::Hello {
         token: token.map(str::to_owned),
-    })
-    .await?;
+    };
+    wire.send_packet(&hello, encoding).await?;
     let join = ClientPacket::Join {
         document: document.clone(),
         since: None,
@@ -73,21 +79,33 @@ pub(super) async fn join(
             bail!("{url}: {}: {detail}", code.as_str());
         }
         if welcome {
-            wire.send(&join).await?;
+            wire.send_packet(&join, encoding).await?;
         }
         if joined {
             return Ok(Joined {
-                wire: Arc::new(wire),
-                frames,
                 heartbeat_ms,
+                ..Joined::new(wire, frames)
             });
         }
         wire.read(&mut frames).await?;
     }
 }
 
+impl Joined {
+    pub(super) fn new(wire: Wire, frames: Frames) -> Self {
+        Self {
+            wire: Arc::new(wire),
+            frames,
+            heartbeat_ms: 0,
+        }
+    }
+}
+
 impl Wire {
-    async fn connect(url: &str, encoding: Encoding) -> anyhow::Result<(Self, Frames)> {
+    pub(super) async fn connect(
+        url: &str,
+        sub_protocol: Option<&str>,
+    ) -> anyhow::Result<(Self, Frames)> {
         let rest = url
             .strip_prefix("ws://")
             .with_context(|| format!("{url}: no ws:// URL"))?;
@@ -98,9 +116,10 @@ impl Wire {
         stream.set_nodelay(true)?;
         let request = format!(
             "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-             Sec-WebSocket-Protocol: {}\r\n\r\n",
-            encoding.sub_protocol()
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
+            sub_protocol.map_or_else(String::new, |name| format!(
+                "Sec-WebSocket-Protocol: {name}\r\n"
+            ))
         );
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
@@ -123,22 +142,38 @@ impl Wire {
             first_line(&head)
         );
         let frames = Frames(head.split_off(end));
-        Ok((Self { stream, encoding }, frames))
+        Ok((Self { stream }, frames))
     }
 
-    pub(super) async fn send(&self, packet: &ClientPacket) -> anyhow::Result<()> {
-        while !self.try_send(packet)? {
+    pub(super) async fn send_packet(
+        &self,
+        packet: &ClientPacket,
+        encoding: Encoding,
+    ) -> anyhow::Result<()> {
+        self.send(opcode_of(encoding), &encoding.encode_client(packet))
+            .await
+    }
+
+    /// False if the socket takes nothing at the moment.
+    pub(super) fn try_send_packet(
+        &self,
+        packet: &ClientPacket,
+        encoding: Encoding,
+    ) -> anyhow::Result<bool> {
+        self.try_send(opcode_of(encoding), &encoding.encode_client(packet))
+    }
+
+    pub(super) async fn send(&self, opcode: Opcode, payload: &[u8]) -> anyhow::Result<()> {
+        while !self.try_send(opcode, payload)? {
             self.stream.writable().await?;
         }
         Ok(())
     }
 
-    /// False if the socket takes nothing at the moment.
-    pub(super) fn try_send(&self, packet: &ClientPacket) -> anyhow::Result<bool> {
-        let payload = self.encoding.encode_client(packet);
-        let opcode = match self.encoding {
-            Encoding::Json => 0x81,
-            Encoding::MessagePack => 0x82,
+    fn try_send(&self, opcode: Opcode, payload: &[u8]) -> anyhow::Result<bool> {
+        let opcode = match opcode {
+            Opcode::Text => 0x81,
+            Opcode::Binary => 0x82,
         };
         let mut frame = Vec::with_capacity(payload.len() + 14);
         frame.push(opcode);
@@ -155,7 +190,7 @@ impl Wire {
         }
         // A mask of zeroes is a mask, and changes nothing.
         frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(&payload);
+        frame.extend_from_slice(payload);
         match self.stream.try_write(&frame) {
             Ok(written) if written == frame.len() => Ok(true),
             Ok(_) => bail!("a frame went out in part: the gateway does not read"),
@@ -228,6 +263,13 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (payload, after) = rest.split_at_checked(len)?;
     Some((first & 0x0f, payload, after))
+}
+
+fn opcode_of(encoding: Encoding) -> Opcode {
+    match encoding {
+        Encoding::Json => Opcode::Text,
+        Encoding::MessagePack => Opcode::Binary,
+    }
 }
 
 fn first_line(head: &[u8]) -> String {

@@ -15,7 +15,8 @@ use inkwire_server::{
     config::{Config, Given},
     origin::OriginPolicy,
     serve::serve,
-    sockjs::{local::Inside, mount::Mount},
+    sockjs::mount::Mount,
+    transport::Inside,
 };
 
 /// What a suite can fill within a moment.

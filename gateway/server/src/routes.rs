@@ -37,9 +37,9 @@ use crate::{
     sockjs::{self, SockJs, mount::Mount},
     stop::Stop,
     stream_reset::StreamReset,
-    telemetry::Arrival,
+    telemetry::{Arrival, Transport},
     tickets::{self, Credential, OneTimeTickets},
-    transport::{Agreed, Shared, http2, websocket},
+    transport::{Agreed, Shared, Speech, http2, websocket},
 };
 
 /// What the routes need.
@@ -105,18 +105,43 @@ async fn part(State(stop): State<Stop>, request: Request, next: Next) -> Respons
     response
 }
 
-/// `/ws`: a native session over a WebSocket.
-async fn upgrade(State(gateway): State<Gateway>, mut request: Request) -> Response {
+/// What a WebSocket is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose {
+    /// What is spoken where no sub-protocol says it.
+    pub speech: Speech,
+    pub framing: Framing,
+    /// The label of its sessions, if it is not that of a WebSocket.
+    pub label: Option<Transport>,
+}
+
+/// `/ws`: a session over a WebSocket; native, unless a sub-protocol says otherwise.
+async fn upgrade(State(gateway): State<Gateway>, request: Request) -> Response {
+    let purpose = Purpose {
+        speech: Speech::Known(Protocol::Native(Encoding::Json)),
+        framing: Framing::WebSocket,
+        label: None,
+    };
+    upgrade_for(gateway, request, purpose).await
+}
+
+/// Makes a request a WebSocket.
+pub(crate) async fn upgrade_for(
+    gateway: Gateway,
+    mut request: Request,
+    purpose: Purpose,
+) -> Response {
     let Some(slot) = request.extensions_mut().remove::<Slot>() else {
         let detail = "This request came on no connection of the gateway's.";
         return Problem::of(Code::Internal, detail).into_response();
     };
-    let arrival = Arrival::now(request.version(), request.headers());
+    let mut arrival = Arrival::now(request.version(), request.headers());
+    arrival.transport = purpose.label.unwrap_or(arrival.transport);
     let refuse = |problem: Problem| {
         gateway.websocket.visits.refuse(problem.code(), arrival);
         gateway.refuse(problem)
     };
-    let (mut agreed, answer) = match agree(&gateway, slot.peer, arrival, &request) {
+    let (mut agreed, answer) = match agree(&gateway, slot.peer, arrival, purpose, &request) {
         Ok(agreement) => agreement,
         Err(problem) => return refuse(problem),
     };
@@ -210,6 +235,7 @@ fn agree(
     gateway: &Gateway,
     peer: SocketAddr,
     arrival: Arrival,
+    purpose: Purpose,
     request: &Request,
 ) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
@@ -218,10 +244,15 @@ fn agree(
     gateway.takes_newcomers()?;
     let agreed = Agreed {
         context: gateway.admission.context(peer, headers).clone(),
-        protocol: sub_protocol
-            .and_then(Protocol::of_sub_protocol)
-            .unwrap_or(Protocol::Native(Encoding::Json)),
-        framing: Framing::WebSocket,
+        speech: match (
+            purpose.framing,
+            sub_protocol.and_then(Protocol::of_sub_protocol),
+        ) {
+            (Framing::WebSocket, Some(protocol)) => Speech::Known(protocol),
+            // The first message tells in any case.
+            _ => purpose.speech,
+        },
+        framing: purpose.framing,
         presented: Presented::Nothing,
         arrival,
     };

@@ -79,7 +79,7 @@ impl Framing {
     }
 
     /// Asks for a sign of life. Empty where only the protocol can ask.
-    pub(crate) fn ping(self) -> Bytes {
+    pub fn ping(self) -> Bytes {
         match self {
             Self::WebSocket => websocket::ping(b""),
             Self::Stream => Bytes::new(),

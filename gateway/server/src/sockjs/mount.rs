@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::local::Inside;
+use crate::transport::Inside;
 
 /// What clients find under a base path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use inkwire_session::Framing;
 
 use super::{
     attachment::{Attachment, Receiver},
-    local::{self, Beginning, Found, Opening, Place},
+    local::{self, Found, Opening, Place},
     mount::Mount,
     principal::Principal,
     reach::{Claim, Lease, Session, SessionRefusal},
@@ -32,6 +32,7 @@ use crate::{
     routes::Gateway,
     telemetry::{self, Arrival},
     tickets::Credential,
+    transport::{Beginning, Speech},
 };
 
 /// What a receiving request may send: nothing that counts.
@@ -186,7 +187,7 @@ impl Visitor<'_> {
         arrival.transport = label(self.transport);
         let opening = Opening {
             beginning: Beginning {
-                inside: self.mount.inside,
+                speech: Speech::Told(self.mount.inside),
                 context: gateway.admission.context(peer, &parts.headers).clone(),
                 framing: Framing::SockJs,
                 presented,

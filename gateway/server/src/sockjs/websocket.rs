@@ -1,13 +1,55 @@
-//! SockJS over WebSockets.
-use super::{mount::Mount, target::Target};
-use crate::routes::Gateway;
+//! SockJS over WebSockets: with SockJS frames, where the session part of the address means nothing, and
+//! raw, for whoever is no SockJS client.
+
 use axum::{extract::Request, response::Response};
+use http::{HeaderMap, StatusCode, Version, header};
+use inkwire_session::Framing;
+
+use super::{mount::Mount, routes::text, target::Target};
+use crate::{
+    routes::{Gateway, Purpose, upgrade_for},
+    telemetry::Transport,
+    transport::Speech,
+};
 
 pub(super) async fn upgrade(
-    _gateway: Gateway,
-    _mount: &Mount,
-    _target: Target<'_>,
-    _request: Request,
+    gateway: Gateway,
+    mount: &Mount,
+    target: Target<'_>,
+    request: Request,
 ) -> Response {
-    Response::default()
+    if request.version() < Version::HTTP_2 {
+        // The texts that clients know.
+        let headers = request.headers();
+        if !has_token(headers, header::UPGRADE, "websocket") {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "Can \"Upgrade\" only to \"WebSocket\".",
+            );
+        }
+        if !has_token(headers, header::CONNECTION, "upgrade") {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "\"Connection\" must be \"Upgrade\".",
+            );
+        }
+    }
+    let (framing, label) = match target {
+        Target::RawWebSocket => (Framing::WebSocket, None),
+        _ => (Framing::SockJsWebSocket, Some(Transport::SockJsWebSocket)),
+    };
+    let purpose = Purpose {
+        speech: Speech::Told(mount.inside),
+        framing,
+        label,
+    };
+    upgrade_for(gateway, request, purpose).await
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut tokens = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tokens.any(|found| found.trim().eq_ignore_ascii_case(token))
 }

@@ -14,11 +14,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use inkwire_hub::{Hub, Outbox, OutboxLimits, Priority, Stopped};
 use inkwire_model::{Code, UnixMillis};
-use inkwire_session::{Conversation, Framing, Notice, Presented, Protocol, SessionContext};
+use inkwire_session::{Framing, Notice, Presented, SessionContext};
 use tokio::{io::AsyncRead, time::sleep_until};
 use tracing::debug;
 
-use super::{Heard, Inflow, LinkWire, buffer};
+use super::{Application, Beginning, Chosen, Heard, Inflow, LinkWire, Speech, buffer};
 use crate::{
     clock,
     config::WebSocketConfig,
@@ -34,7 +34,7 @@ const FAR: Duration = Duration::from_secs(3_600);
 /// What the handshake agreed on, or the port says.
 pub struct Agreed {
     pub context: Arc<SessionContext>,
-    pub protocol: Protocol,
+    pub speech: Speech,
     pub framing: Framing,
     /// What came with the handshake.
     pub presented: Presented,
@@ -67,20 +67,16 @@ where
     W: LinkWire,
     I: Inflow,
 {
-    let farewell = agreed.protocol.farewell(agreed.framing);
-    let outbox = Outbox::new(wire, shared.outbox, farewell);
+    let chosen = Chosen::of(agreed.speech);
+    let outbox = Outbox::new(wire, shared.outbox, chosen.farewell(agreed.framing));
     let outbox = Arc::new(outbox.counted(shared.memory.charge()));
-    let session = Conversation::open(
-        agreed.context,
-        agreed.protocol,
-        agreed.framing,
-        outbox.clone(),
-        agreed.presented,
-        Instant::now(),
-    );
-    let visit = shared
-        .visits
-        .begin(session.id(), agreed.protocol, agreed.arrival, &outbox);
+    let beginning = Beginning {
+        speech: agreed.speech,
+        context: agreed.context,
+        framing: agreed.framing,
+        presented: agreed.presented,
+    };
+    let session = Application::begin(beginning, &outbox, chosen, Instant::now());
     let mut driver = Driver {
         half,
         kept: BytesMut::from(read_before),
@@ -91,11 +87,15 @@ where
         outbox,
         close_timeout: shared.config.close_timeout,
         phase: Phase::Open,
-        visit,
+        visits: shared.visits,
+        arrival: agreed.arrival,
+        visit: None,
     };
     driver.run(&shared.hub, shared.stop).await;
     shared.counters.end(driver.outbox.closing());
-    driver.visit.end(driver.outbox.closing());
+    if let Some(mut visit) = driver.visit.take() {
+        visit.end(driver.outbox.closing());
+    }
     (driver.half, driver.outbox)
 }
 
@@ -105,12 +105,15 @@ struct Driver<R, W, I> {
     kept: BytesMut,
     inflow: I,
     framing: Framing,
-    session: Conversation<W>,
+    session: Application<W>,
     outbox: Arc<Outbox<W>>,
     presence: Presence,
     close_timeout: Duration,
     phase: Phase,
-    visit: Visit,
+    visits: Arc<Visits>,
+    arrival: Arrival,
+    /// `None` until it is known what is spoken.
+    visit: Option<Visit>,
 }
 
 /// How far the connection's end is.
@@ -214,11 +217,11 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                 }
                 Event::Drain(notice) => {
                     is_notified = true;
-                    self.visit.drain();
+                    self.drain_visit();
                     self.session.drain(notice);
                 }
                 Event::Settle => {
-                    self.visit.drain();
+                    self.drain_visit();
                     self.phase = Phase::Settling;
                 }
                 Event::Close => self.session.close(Code::GoingAway, "this replica stops"),
@@ -248,7 +251,10 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                 }
                 Ok(Some(heard)) => self.hear(heard, now, wall_ms),
                 Err(violation) => {
-                    self.session.close(violation.code, &violation.detail);
+                    match violation.last_bytes {
+                        Some(bytes) => self.outbox.close(violation.code, bytes),
+                        None => self.session.close(violation.code, &violation.detail),
+                    }
                     self.kept.clear();
                     break;
                 }
@@ -288,7 +294,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
     }
 
     fn hear_goodbye(&mut self, answer: Bytes) {
-        self.visit.leave();
+        self.leave_visit();
         if self.outbox.closing().is_none() {
             // First of all, so that no delivery follows the answer.
             self.session.leave_all();
@@ -306,7 +312,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
     /// The other side is gone, after a goodbye of the protocol or without a word.
     fn vanish(&mut self) {
         if self.session.has_left() {
-            self.visit.leave();
+            self.leave_visit();
         }
         self.session.leave_all();
         self.phase = Phase::Over;
@@ -323,9 +329,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
     /// Brings what the last event led to where it belongs.
     fn follow(&mut self) {
         self.session.flush();
-        if !self.visit.is_welcomed() && self.session.is_known() {
-            self.visit.welcome(self.session.protocol());
-        }
+        self.tell_visits();
         let is_closing = self.outbox.closing().is_some();
         if is_closing {
             // The hub may have closed it: then the session does not know yet.
@@ -334,7 +338,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
         let is_serving = matches!(self.phase, Phase::Open | Phase::Settling);
         if is_serving && !is_closing && self.session.has_ended() {
             // As its client asked, who has had its time to end the connection.
-            self.visit.leave();
+            self.leave_visit();
             self.say(self.framing.goodbye());
             self.phase = self.closing(false);
         }
@@ -349,6 +353,35 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
             } if self.outbox.depth().0 == 0 => Phase::Over,
             phase => phase,
         };
+    }
+
+    fn tell_visits(&mut self) {
+        let is_told = self.visit.as_ref().is_some_and(Visit::is_welcomed);
+        if is_told {
+            return;
+        }
+        let Some((session, protocol)) = self.session.identity() else {
+            return;
+        };
+        let visit = self.visit.get_or_insert_with(|| {
+            let visits = &self.visits;
+            visits.begin(session, protocol, self.arrival, &self.outbox)
+        });
+        if self.session.is_known() {
+            visit.welcome(protocol);
+        }
+    }
+
+    fn leave_visit(&mut self) {
+        if let Some(visit) = &mut self.visit {
+            visit.leave();
+        }
+    }
+
+    fn drain_visit(&mut self) {
+        if let Some(visit) = &mut self.visit {
+            visit.drain();
+        }
     }
 
     fn deadline(&self) -> Instant {

@@ -5,11 +5,13 @@
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use inkwire_session::Framing;
 use tokio::time::timeout;
 
 use super::{
     StreamWire,
     driver::{Agreed, Shared, converse},
+    sockjs_inflow::SockJsInflow,
     stream::linger,
     websocket::WebSocketInflow,
 };
@@ -21,7 +23,14 @@ pub async fn run(stream: Upgraded, reset: StreamReset, agreed: Agreed, shared: S
     let (half, write_half) = tokio::io::split(TokioIo::new(stream));
     let wire = StreamWire::new(write_half);
     let inflow = WebSocketInflow::new(shared.config);
-    let (half, outbox) = converse(half, wire, inflow, Bytes::new(), agreed, shared).await;
+    let read_before = Bytes::new();
+    let (half, outbox) = match agreed.framing {
+        Framing::SockJsWebSocket => {
+            let inflow = SockJsInflow::new(inflow);
+            converse(half, wire, inflow, read_before, agreed, shared).await
+        }
+        _ => converse(half, wire, inflow, read_before, agreed, shared).await,
+    };
     let is_all_written = outbox.depth().0 == 0;
     // What was written may still wait for the peer's window.
     if is_all_written

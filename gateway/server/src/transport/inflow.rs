@@ -22,6 +22,8 @@ pub enum Heard {
 pub struct Violation {
     pub code: Code,
     pub detail: String,
+    /// The last bytes of the connection, where the session is not to say a last word.
+    pub last_bytes: Option<Bytes>,
 }
 
 /// Takes a transport's framing off.

@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 use inkwire_protocol::websocket::{self, Decoder, DecoderLimits, Message};
-use inkwire_session::Content;
+use inkwire_session::{Content, Framing};
 use tokio::net::TcpStream;
 
 use super::{
     SocketWire,
     driver::{Agreed, Shared, converse},
     inflow::{Heard, Inflow, Violation},
+    sockjs_inflow::SockJsInflow,
 };
 use crate::config::WebSocketConfig;
 
@@ -20,7 +21,15 @@ pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: 
     let (half, write_half) = stream.into_split();
     let wire = SocketWire::new(write_half);
     let inflow = WebSocketInflow::new(shared.config);
-    converse(half, wire, inflow, read_before, agreed, shared).await;
+    match agreed.framing {
+        Framing::SockJsWebSocket => {
+            let inflow = SockJsInflow::new(inflow);
+            converse(half, wire, inflow, read_before, agreed, shared).await;
+        }
+        _ => {
+            converse(half, wire, inflow, read_before, agreed, shared).await;
+        }
+    }
 }
 
 /// Messages out of frames.
@@ -42,6 +51,7 @@ impl Inflow for WebSocketInflow {
         let message = self.0.decode(read).map_err(|violation| Violation {
             code: violation.code(),
             detail: violation.to_string(),
+            last_bytes: None,
         })?;
         Ok(message.map(|message| match message {
             Message::Text(payload) => Heard::Message(Content::Text, payload),

@@ -22,7 +22,6 @@ use tokio::{sync::mpsc, time::sleep_until};
 use tracing::debug;
 
 use super::{
-    application::{Application, Beginning, Chosen},
     session::{LocalSession, SENDS_MAX, Sent},
     sessions::{Place, Registered},
     way_out::{Due, SessionWire, WayOut, WayOutTimes},
@@ -32,7 +31,7 @@ use crate::{
     memory::Presence,
     sockjs::{principal::Principal, reach::Lease},
     telemetry::{Arrival, Visit},
-    transport::{Shared, poll_some},
+    transport::{Application, Beginning, Chosen, Shared, poll_some},
 };
 
 /// How long requests of a closed session are still told so, if they keep coming.
@@ -86,7 +85,7 @@ impl Opened {
 pub fn open(place: Place, opening: Opening, shared: &Shared) -> Opened {
     let now = Instant::now();
     let way_out = WayOut::new(opening.times, now);
-    let chosen = Chosen::default();
+    let chosen = Chosen::of(opening.beginning.speech);
     let wire = SessionWire(way_out.clone());
     let outbox = Outbox::new(wire, shared.outbox, chosen.farewell(Framing::SockJs));
     let outbox = Arc::new(outbox.counted(shared.memory.charge()));
@@ -206,7 +205,7 @@ impl Driver {
                     }
                     self.way_out.settle(Instant::now());
                 }
-                Event::Outbox => {}
+                Event::Outbox => self.application.called(Instant::now(), clock::now_ms()),
                 Event::Deadline => self.meet_deadline(),
                 Event::Leaving => is_leaving = true,
                 Event::Drain(notice) => {

@@ -8,6 +8,7 @@ use inkwire_bus::{Append, Bus, MemoryBus, Read};
 use inkwire_hub::HubConfig;
 use inkwire_model::{DocumentId, Role, Signal};
 use inkwire_protocol::native::Encoding;
+use inkwire_session::Protocol;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -128,7 +129,7 @@ impl Served {
         let admission = Admission::new(&admission, None, session, &"gw-1".into(), &refusals);
         let agreed = Agreed {
             context: admission.context(peer, &http::HeaderMap::new()).clone(),
-            protocol: Protocol::Native(Encoding::Json),
+            speech: Speech::Known(Protocol::Native(Encoding::Json)),
             framing: Framing::WebSocket,
             presented: Default::default(),
             arrival: Arrival::now(http::Version::HTTP_11, &http::HeaderMap::new()),

@@ -1,14 +1,15 @@
-//! `Application`: what speaks with the clients of a base path: conversations in production, and the two
-//! small ones that SockJS conformance suites expect. To the driver they are the same.
+//! `Application`: what speaks with a connection's client: conversations in production, and the two small
+//! ones that SockJS conformance suites expect. To drivers they are the same.
 //!
 //! SockJS negotiates no protocol: the first octet that is no end of line tells which one it is. Until then
-//! a session is silent, and nothing is queued for its client.
+//! a session is silent, and nothing of a protocol is queued for its client.
 
 use std::{
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
+use bytes::{Bytes, BytesMut};
 use inkwire_hub::{Farewell, Outbox, Priority, Request, SessionId, Wire};
 use inkwire_model::{Code, UnixMillis};
 use inkwire_protocol::{native::Encoding, sockjs, websocket};
@@ -27,9 +28,18 @@ pub enum Inside {
     Close,
 }
 
+/// Whether it is known what is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// As the handshake or the port says.
+    Known(Protocol),
+    /// The first message tells, unless it is no conversation.
+    Told(Inside),
+}
+
 /// With what a session begins.
 pub struct Beginning {
-    pub inside: Inside,
+    pub speech: Speech,
     pub context: Arc<SessionContext>,
     pub framing: Framing,
     pub presented: Presented,
@@ -58,6 +68,8 @@ pub struct Silent<W> {
 pub struct Echo<W> {
     framing: Framing,
     outbox: Arc<Outbox<W>>,
+    heartbeat: Duration,
+    beat_at: Instant,
     is_dirty: bool,
 }
 
@@ -66,6 +78,15 @@ pub struct Echo<W> {
 pub struct Chosen(Arc<OnceLock<Protocol>>);
 
 impl Chosen {
+    pub fn of(speech: Speech) -> Self {
+        let chosen = Self::default();
+        if let Speech::Known(protocol) = speech {
+            // It is empty.
+            let _first = chosen.0.set(protocol);
+        }
+        chosen
+    }
+
     /// What an outbox says when it closes by itself.
     pub fn farewell(&self, framing: Framing) -> Farewell {
         let chosen = self.0.clone();
@@ -85,7 +106,25 @@ impl<W: Wire> Application<W> {
     ) -> Self {
         let outbox = outbox.clone();
         let framing = beginning.framing;
-        match beginning.inside {
+        if framing == Framing::SockJsWebSocket {
+            outbox.push(Priority::Message, websocket::frame_text(sockjs::OPEN));
+            outbox.flush();
+        }
+        let inside = match beginning.speech {
+            Speech::Known(protocol) => {
+                let conversation = Conversation::open(
+                    beginning.context,
+                    protocol,
+                    framing,
+                    outbox,
+                    beginning.presented,
+                    now,
+                );
+                return Self::Conversation(Box::new(conversation));
+            }
+            Speech::Told(inside) => inside,
+        };
+        match inside {
             Inside::Conversation => Self::Silent(Box::new(Silent {
                 context: beginning.context,
                 framing,
@@ -95,11 +134,16 @@ impl<W: Wire> Application<W> {
                 notice: None,
                 chosen,
             })),
-            Inside::Echo => Self::Echo(Echo {
-                framing,
-                outbox,
-                is_dirty: false,
-            }),
+            Inside::Echo => {
+                let heartbeat = Duration::from_millis(beginning.context.times.heartbeat_ms);
+                Self::Echo(Echo {
+                    framing,
+                    outbox,
+                    heartbeat,
+                    beat_at: now + heartbeat,
+                    is_dirty: false,
+                })
+            }
             Inside::Close => {
                 outbox.close(Code::GoingAway, go_away(framing));
                 Self::Over
@@ -142,6 +186,37 @@ impl<W: Wire> Application<W> {
         }
     }
 
+    /// What came over a transport without messages, where the protocol is known.
+    pub fn receive_octets(&mut self, octets: &mut BytesMut, now: Instant, wall_ms: UnixMillis) {
+        match self {
+            Self::Conversation(conversation) => conversation.receive_octets(octets, now, wall_ms),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => octets.clear(),
+        }
+    }
+
+    /// What it holds of a frame that is not whole.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Conversation(conversation) => conversation.held_bytes(),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => 0,
+        }
+    }
+
+    /// The outbox called: somebody left something for it.
+    pub fn called(&mut self, now: Instant, wall_ms: UnixMillis) {
+        if let Self::Conversation(conversation) = self {
+            conversation.called(now, wall_ms);
+        }
+    }
+
+    /// Whether the client said goodbye and is awaited to end the connection.
+    pub fn has_left(&self) -> bool {
+        match self {
+            Self::Conversation(conversation) => conversation.has_left(),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => false,
+        }
+    }
+
     /// Whether it is over as the client asked.
     pub fn has_ended(&self) -> bool {
         match self {
@@ -160,6 +235,8 @@ impl<W: Wire> Application<W> {
         match self {
             Self::Silent(silent) => Some(silent.next_deadline()),
             Self::Conversation(conversation) => conversation.next_deadline(),
+            // Requests have heart-beats of their own.
+            Self::Echo(echo) if echo.framing == Framing::SockJsWebSocket => Some(echo.beat_at),
             Self::Echo(_) | Self::Over => None,
         }
     }
@@ -171,8 +248,10 @@ impl<W: Wire> Application<W> {
             // It has nothing to say goodbye to but by the rules of a protocol; any will do.
             self.choose(Protocol::Native(Encoding::Json));
         }
-        if let Self::Conversation(conversation) = self {
-            conversation.handle_deadline(now, wall_ms);
+        match self {
+            Self::Conversation(conversation) => conversation.handle_deadline(now, wall_ms),
+            Self::Echo(echo) if echo.beat_at <= now => echo.beat(now),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => {}
         }
     }
 
@@ -265,6 +344,11 @@ impl<W: Wire> Echo<W> {
         self.is_dirty |= self.outbox.push(Priority::Message, frame);
     }
 
+    fn beat(&mut self, now: Instant) {
+        self.is_dirty |= self.outbox.push(Priority::Message, self.framing.ping());
+        self.beat_at = now + self.heartbeat;
+    }
+
     fn flush(&mut self) {
         if std::mem::take(&mut self.is_dirty) {
             self.outbox.flush();
@@ -281,7 +365,7 @@ fn protocol_of(first: u8) -> Option<Protocol> {
 }
 
 /// How a session ends that was opened only to be closed.
-fn go_away(framing: Framing) -> bytes::Bytes {
+fn go_away(framing: Framing) -> Bytes {
     const CODE: u16 = 3000;
     const REASON: &str = "Go away!";
     let frame = sockjs::close_frame(CODE, REASON);
@@ -291,6 +375,6 @@ fn go_away(framing: Framing) -> bytes::Bytes {
             .concat()
             .into(),
         Framing::WebSocket => websocket::close(CODE, REASON),
-        Framing::Stream => bytes::Bytes::new(),
+        Framing::Stream => Bytes::new(),
     }
 }

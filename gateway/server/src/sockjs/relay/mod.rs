@@ -19,6 +19,8 @@ mod terms;
 mod there;
 
 #[cfg(test)]
+mod over_mail;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

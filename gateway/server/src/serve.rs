@@ -158,6 +158,7 @@ impl Running {
             in_flight: in_flight.clone(),
             visits: Arc::new(Visits::new(telemetry.tracer().cloned())),
             redis: bus.tally(),
+            relay: Arc::default(),
             tracer: telemetry.tracer().cloned(),
             drain: stop.tally.clone(),
             counters: counters.clone(),
@@ -213,7 +214,12 @@ impl Running {
             return Arc::new(SockJs::new(config, None));
         };
         // Its tasks go on until every session has said goodbye, also through other replicas.
-        let relay = MailRelay::start(mail, Arc::default(), &self.hub_tasks, &self.hub_stop);
+        let relay = MailRelay::start(
+            mail,
+            self.metrics.relay.clone(),
+            &self.hub_tasks,
+            &self.hub_stop,
+        );
         let relay = Arc::new(relay);
         let sockjs = SockJs::new(config, Some(relay.clone()));
         relay.serve(sockjs.sessions.clone());

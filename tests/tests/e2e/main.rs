@@ -19,5 +19,6 @@ mod redis_away;
 mod relay;
 mod replay;
 mod revocation;
+mod sockjs;
 mod traces;
 mod witness;

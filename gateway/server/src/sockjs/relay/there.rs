@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_bus::ReplicaAddress;
+use inkwire_bus::{LETTER_BYTES_MAX, ReplicaAddress};
 use tokio::{
     sync::{Notify, oneshot},
     time::{sleep, sleep_until},
@@ -30,6 +30,8 @@ use super::{
 
 /// Frames between the relay and a response.
 const FRAMES_MAX: usize = 4;
+/// Messages of one letter; a larger message goes alone.
+const SEND_BYTES: usize = LETTER_BYTES_MAX / 4;
 /// How often it is tried to bar a session, and the pause between.
 const BAR_ATTEMPTS: u32 = 5;
 const BAR_PAUSE: Duration = Duration::from_millis(500);
@@ -47,9 +49,14 @@ impl Session for There {
         messages: Vec<String>,
         from: &'a Principal,
     ) -> Answer<'a, Result<(), SessionRefusal>> {
-        let ask = self.ask(from, Wish::Send { messages });
-        let sent = self.desk.tasks.spawn(self.clone().relay_send(ask));
-        Box::pin(async move { sent.await.unwrap_or(Err(SessionRefusal::Unreachable)) })
+        Box::pin(async move {
+            for some in in_letters(messages) {
+                let ask = self.ask(from, Wish::Send { messages: some });
+                let sent = self.desk.tasks.spawn(self.clone().relay_send(ask));
+                sent.await.unwrap_or(Err(SessionRefusal::Unreachable))?;
+            }
+            Ok(())
+        })
     }
 
     fn attach<'a>(
@@ -183,6 +190,25 @@ impl There {
             }
         }
     }
+}
+
+/// The messages of one request, in as few sends as fit a letter each.
+fn in_letters(messages: Vec<String>) -> Vec<Vec<String>> {
+    // None is a send, too: it is asked whether it may.
+    let mut sends = vec![Vec::new()];
+    let mut bytes = 0;
+    for message in messages {
+        let length = message.len();
+        match sends.last_mut() {
+            Some(send) if send.is_empty() || bytes + length <= SEND_BYTES => send.push(message),
+            _ => {
+                sends.push(vec![message]);
+                bytes = 0;
+            }
+        }
+        bytes += length;
+    }
+    sends
 }
 
 /// The response that a relayed request has here.

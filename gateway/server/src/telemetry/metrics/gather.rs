@@ -18,6 +18,7 @@ use crate::{
     health::{Health, Readiness},
     in_flight::InFlight,
     memory::Memory,
+    sockjs::relay::RelayTally,
     telemetry::{
         Transport, Visits, lines_dropped,
         tracing::{Exemplar, Tracer},
@@ -33,6 +34,7 @@ pub struct Sources {
     pub visits: Arc<Visits>,
     /// `None` for the embedded bus.
     pub redis: Option<Arc<RedisTally>>,
+    pub relay: Arc<RelayTally>,
     /// `None` where tracing is off.
     pub tracer: Option<Arc<Tracer>>,
     pub drain: Arc<DrainTally>,
@@ -69,6 +71,7 @@ impl Sources {
         families.extend(self.of_documents());
         families.extend(self.of_queues());
         families.extend(self.of_bus());
+        families.extend(self.of_relay());
         families.extend(self.of_traces());
         families.extend(self.of_process());
         families
@@ -290,6 +293,27 @@ impl Sources {
                 points: vec![durations(&[], round_trip)],
             },
             one(&table::REDIS_RECONNECTS, reconnects as f64),
+        ]
+    }
+
+    fn of_relay(&self) -> Vec<Family> {
+        let lost = self.redis.as_ref();
+        let lost = lost.map_or(0, |redis| redis.letters_lost.read());
+        let tally = &self.relay;
+        let frames = [("sent", &tally.frames), ("again", &tally.frames_again)];
+        vec![
+            one(&table::LETTERS_LOST, lost as f64),
+            one(&table::SOCKJS_RELAY_REQUESTS, tally.requests.read() as f64),
+            Family {
+                metric: &table::SOCKJS_RELAY_FRAMES,
+                points: frames
+                    .map(|(event, count)| point(&[event], count.read() as f64))
+                    .into(),
+            },
+            one(
+                &table::SOCKJS_RELAY_UNCONFIRMED,
+                tally.unconfirmed.read() as f64,
+            ),
         ]
     }
 

@@ -118,6 +118,14 @@ metrics! {
         "From the sending of gathered appends to the last of their replies; empty on the embedded bus.";
     REDIS_RECONNECTS "inkwire_redis_subscriber_reconnects_total" "inkwire.redis.subscriber_reconnects" Counter "{reconnect}" []
         "Subscriber connections that ended, or could not be opened.";
+    LETTERS_LOST "inkwire_letters_lost_total" "inkwire.letters_lost" Counter "{letter}" []
+        "Letters to other replicas that found no room on their way, or Redis away.";
+    SOCKJS_RELAY_REQUESTS "inkwire_sockjs_relay_requests_total" "inkwire.sockjs.relay.requests" Counter "{request}" []
+        "Requests of SockJS sessions of this replica that arrived at another one.";
+    SOCKJS_RELAY_FRAMES "inkwire_sockjs_relay_frames_total" "inkwire.sockjs.relay.frames" Counter "{frame}" ["event"]
+        "Frames that were `sent` to responses at other replicas, and that were sent `again` since nobody confirmed them.";
+    SOCKJS_RELAY_UNCONFIRMED "inkwire_sockjs_relay_unconfirmed_total" "inkwire.sockjs.relay.unconfirmed" Counter "{request}" []
+        "Relayed requests that the other replica left without an answer; each ended its session.";
     TRACE_RATIO "inkwire_trace_ratio" "inkwire.trace.ratio" Gauge "1" []
         "The part of all entries that is traced; 0 where tracing is off.";
     TRACED_DOCUMENTS "inkwire_traced_documents" "inkwire.trace.documents" Gauge "{document}" []

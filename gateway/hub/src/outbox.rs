@@ -70,11 +70,18 @@ pub struct Outbox<W> {
     attention: Notify,
 }
 
+/// A frame, or the first of two parts of one: what follows it belongs to it.
+struct Part {
+    priority: Priority,
+    bytes: Bytes,
+    has_rest: bool,
+}
+
 #[derive(Default)]
 struct Queue {
-    frames: VecDeque<(Priority, Bytes)>,
+    frames: VecDeque<Part>,
     bytes: usize,
-    /// The first frame was written in part: it may not be dropped.
+    /// The first frame was written in part: what is left of it may not be dropped.
     torn: bool,
     /// Somebody will flush.
     dirty: bool,
@@ -111,22 +118,29 @@ impl<W: Wire> Outbox<W> {
     /// Queues finished bytes. True if the outbox became dirty by this: the caller then sees to a
     /// [`flush`](Self::flush). After a close nothing is taken.
     pub fn push(&self, priority: Priority, bytes: Bytes) -> bool {
+        self.push_parts(priority, bytes, Bytes::new())
+    }
+
+    /// Queues one frame of two parts, so that what many share need not be copied for each. Nothing comes
+    /// between them, and neither is dropped without the other.
+    pub fn push_parts(&self, priority: Priority, first: Bytes, rest: Bytes) -> bool {
+        let bytes = first.len() + rest.len();
         let mut queue = self.lock();
         if queue.closing.is_some() || queue.failed {
             return false;
         }
-        if priority == Priority::Signal && !queue.fits(bytes.len(), self.limits.halved()) {
+        if priority == Priority::Signal && !queue.fits(bytes, self.limits.halved()) {
             return false;
         }
-        if !queue.fits(bytes.len(), self.limits) && !queue.blocked {
+        if !queue.fits(bytes, self.limits) && !queue.blocked {
             // Not slow until the socket says so: this batch was not flushed yet.
             self.write_locked(&mut queue);
         }
-        if !queue.fits(bytes.len(), self.limits) {
+        if !queue.fits(bytes, self.limits) {
             queue.drop_signals();
         }
-        if queue.fits(bytes.len(), self.limits) {
-            queue.add(priority, bytes);
+        if queue.fits(bytes, self.limits) {
+            queue.add(priority, first, rest);
         } else {
             self.close_locked(
                 &mut queue,
@@ -168,7 +182,7 @@ impl<W: Wire> Outbox<W> {
         let mut queue = self.lock();
         if queue.closing.is_none() && !queue.failed {
             queue.closing = Some(code);
-            queue.add(Priority::Message, farewell);
+            queue.add(Priority::Message, farewell, Bytes::new());
             if !queue.blocked {
                 self.write_locked(&mut queue);
             }
@@ -189,7 +203,12 @@ impl<W: Wire> Outbox<W> {
         }
     }
 
-    /// Resolves when the connection's task has something to do here: the socket is full, the outbox
+    /// Calls the connection's task, for something that is not in here.
+    pub fn call(&self) {
+        self.attention.notify_one();
+    }
+
+    /// Resolves when the connection's task was called, or has something to do here: the socket is full, the outbox
     /// closes, or the socket failed. Spurious wakes are possible.
     pub async fn attention(&self) {
         self.attention.notified().await;
@@ -221,7 +240,7 @@ impl<W: Wire> Outbox<W> {
     fn close_locked(&self, queue: &mut Queue, code: Code, farewell: Bytes) {
         queue.keep_torn_only();
         queue.closing = Some(code);
-        queue.add(Priority::Message, farewell);
+        queue.add(Priority::Message, farewell, Bytes::new());
         queue.count();
         self.attention.notify_one();
     }
@@ -282,10 +301,17 @@ impl Queue {
             || (self.frames.len() < limits.messages_max && self.bytes + bytes <= limits.bytes_max)
     }
 
-    fn add(&mut self, priority: Priority, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.bytes += bytes.len();
-            self.frames.push_back((priority, bytes));
+    fn add(&mut self, priority: Priority, first: Bytes, rest: Bytes) {
+        let has_rest = !first.is_empty() && !rest.is_empty();
+        for (bytes, has_rest) in [(first, has_rest), (rest, false)] {
+            if !bytes.is_empty() {
+                self.bytes += bytes.len();
+                self.frames.push_back(Part {
+                    priority,
+                    bytes,
+                    has_rest,
+                });
+            }
         }
     }
 
@@ -304,25 +330,31 @@ impl Queue {
     fn drop_signals(&mut self) {
         let mut torn = self.torn;
         let bytes = &mut self.bytes;
-        self.frames.retain(|(priority, frame)| {
-            let keep = *priority == Priority::Message || torn;
-            torn = false;
+        self.frames.retain(|part| {
+            let keep = part.priority == Priority::Message || torn;
+            torn &= part.has_rest;
             if !keep {
-                *bytes -= frame.len();
+                *bytes -= part.bytes.len();
             }
             keep
         });
     }
 
     fn keep_torn_only(&mut self) {
-        self.frames.truncate(usize::from(self.torn));
-        self.bytes = self.frames.iter().map(|(_, frame)| frame.len()).sum();
+        let has_rest = self.frames.front().is_some_and(|part| part.has_rest);
+        let kept = if self.torn {
+            1 + usize::from(has_rest)
+        } else {
+            0
+        };
+        self.frames.truncate(kept);
+        self.bytes = self.frames.iter().map(|part| part.bytes.len()).sum();
     }
 
     fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> usize {
         let mut count = 0;
-        for (slot, (_, frame)) in slices.iter_mut().zip(&self.frames) {
-            *slot = IoSlice::new(frame);
+        for (slot, part) in slices.iter_mut().zip(&self.frames) {
+            *slot = IoSlice::new(&part.bytes);
             count += 1;
         }
         count
@@ -331,15 +363,15 @@ impl Queue {
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         while written > 0
-            && let Some((_, frame)) = self.frames.front_mut()
+            && let Some(part) = self.frames.front_mut()
         {
-            if written < frame.len() {
-                frame.advance(written);
+            if written < part.bytes.len() {
+                part.bytes.advance(written);
                 self.torn = true;
                 return;
             }
-            written -= frame.len();
-            self.torn = false;
+            written -= part.bytes.len();
+            self.torn = part.has_rest;
             self.frames.pop_front();
         }
     }
@@ -404,6 +436,25 @@ mod tests {
         );
         assert_eq!(allow(&outbox, 100), "abc");
         assert!(message(&outbox, "d"));
+    }
+
+    #[test]
+    fn a_frame_of_two_parts_is_never_torn_apart() {
+        for written in 1..8 {
+            let outbox = outbox(OutboxLimits {
+                messages_max: 4,
+                bytes_max: 100,
+            });
+            let parts = |first: &'static str, rest: &'static str| {
+                let [first, rest] = [first, rest].map(|text| Bytes::from_static(text.as_bytes()));
+                outbox.push_parts(Priority::Message, first, rest)
+            };
+            parts("head", "tail");
+            parts("HEAD", "TAIL");
+            allow(&outbox, written);
+            outbox.abandon(Code::Overloaded);
+            assert_eq!(allow(&outbox, 100), "headtail<bye>", "{written}");
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ use std::{
 /// How long a session that takes nothing more waits for the log's answers.
 pub const PARTING_MAX: Duration = Duration::from_secs(5);
 
+/// What a session hears that a draining replica closes.
+pub(crate) const MOVED: &str = "this replica stops; connect again and resume";
+
 /// How often it looks whether all are there.
 const PARTING_LOOK: Duration = Duration::from_millis(10);
 

@@ -38,12 +38,8 @@ impl Framing {
         bytes_expected: usize,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
-        let opcode = match content {
-            Content::Text => Opcode::Text,
-            Content::Binary => Opcode::Binary,
-        };
         match self {
-            Self::WebSocket => websocket::frame_with(opcode, bytes_expected, write),
+            Self::WebSocket => websocket::frame_with(opcode(content), bytes_expected, write),
             Self::Stream => {
                 let mut buffer = Vec::with_capacity(bytes_expected);
                 write(&mut buffer);
@@ -78,6 +74,60 @@ impl Framing {
         }
     }
 
+    /// What several messages have in common, as it stands within each of them.
+    pub(crate) fn within(self, bytes: Vec<u8>) -> Bytes {
+        match self {
+            Self::WebSocket | Self::Stream => bytes.into(),
+            Self::SockJs | Self::SockJsWebSocket => {
+                let mut inside = Vec::with_capacity(bytes.len() + bytes.len() / 8);
+                sockjs::escape_into(&mut inside, &String::from_utf8_lossy(&bytes));
+                inside.into()
+            }
+        }
+    }
+
+    /// A message of two parts that are as [`within`](Self::within) has them: what the second one shares
+    /// is copied only where that costs less than a further write.
+    pub(crate) fn message_of(self, content: Content, first: &[u8], rest: &Bytes) -> (Bytes, Bytes) {
+        /// About where a copy begins to cost more.
+        const COPIED_MAX: usize = 4 << 10;
+        let both = |buffer: &mut Vec<u8>| {
+            buffer.extend_from_slice(first);
+            buffer.extend_from_slice(rest);
+        };
+        let bytes = first.len() + rest.len();
+        match self {
+            Self::WebSocket if rest.len() > COPIED_MAX => {
+                let first = websocket::frame_first(opcode(content), first, rest.len());
+                (first, rest.clone())
+            }
+            Self::WebSocket => {
+                let whole = websocket::frame_with(opcode(content), bytes, both);
+                (whole, Bytes::new())
+            }
+            Self::Stream if rest.len() > COPIED_MAX => {
+                (Bytes::copy_from_slice(first), rest.clone())
+            }
+            Self::Stream => {
+                let mut whole = Vec::with_capacity(bytes);
+                both(&mut whole);
+                (whole.into(), Bytes::new())
+            }
+            Self::SockJs => {
+                let mut frame = Vec::with_capacity(bytes + 6);
+                in_sockjs_frame(both, &mut frame);
+                frame.push(b'\n');
+                (frame.into(), Bytes::new())
+            }
+            Self::SockJsWebSocket => {
+                let whole = websocket::frame_with(Opcode::Text, bytes + 5, |frame| {
+                    in_sockjs_frame(both, frame);
+                });
+                (whole, Bytes::new())
+            }
+        }
+    }
+
     /// Asks for a sign of life. Empty where only the protocol can ask.
     pub fn ping(self) -> Bytes {
         match self {
@@ -93,7 +143,7 @@ impl Framing {
 
     /// Ends the stream for this cause. Empty where the end of the connection says it.
     pub fn end(self, code: Code) -> Bytes {
-        let (number, reason) = (code.row().close_code, code.as_str());
+        let (number, reason) = (code.close_code(), code.as_str());
         match self {
             Self::WebSocket => websocket::close(number, reason),
             Self::Stream => Bytes::new(),
@@ -114,13 +164,26 @@ impl Framing {
     }
 }
 
+fn opcode(content: Content) -> Opcode {
+    match content {
+        Content::Text => Opcode::Text,
+        Content::Binary => Opcode::Binary,
+    }
+}
+
 /// Appends the SockJS frame of one message. What is no UTF-8 no SockJS client could read: protocols say
 /// it otherwise.
 fn quote(bytes_expected: usize, write: impl FnOnce(&mut Vec<u8>), frame: &mut Vec<u8>) {
     let mut message = Vec::with_capacity(bytes_expected);
     write(&mut message);
+    let text = String::from_utf8_lossy(&message);
+    in_sockjs_frame(|frame| sockjs::escape_into(frame, &text), frame);
+}
+
+/// Around what is escaped already.
+fn in_sockjs_frame(write: impl FnOnce(&mut Vec<u8>), frame: &mut Vec<u8>) {
     frame.extend_from_slice(sockjs::MESSAGES_START);
-    sockjs::escape_into(frame, &String::from_utf8_lossy(&message));
+    write(frame);
     frame.extend_from_slice(sockjs::MESSAGES_END);
 }
 

@@ -7,14 +7,20 @@
 //! This crate knows no socket and no runtime, and reads no clock.
 
 mod admission;
+mod admittance;
 mod code_counts;
+mod commands;
 mod context;
 mod conversation;
 mod departure;
 mod destinations;
 mod framing;
 pub mod native;
+mod now;
 mod protocol;
+mod rates;
+mod refusal;
+pub mod stomp;
 mod tally;
 mod token_bucket;
 

@@ -81,6 +81,7 @@ codes! {
     TooManySubscriptions "too_many_subscriptions" 429 1008 Corrected "The session has as many subscriptions as it may.";
     FrameTooLarge        "frame_too_large"       413 1009 Corrected "The message is larger than the limit; the connection closes.";
     InvalidDocumentId    "invalid_document_id"   400 0    Corrected "The document id is not valid.";
+    NoRoute              "no_route"              404 0    Corrected "Nothing is served at this destination.";
     InvalidPosition      "invalid_position"      400 0    Corrected "The position is not of the form seq-hash.";
     Invalid              "invalid"               400 0    Corrected "A field has a value that is not permitted.";
     NotJoined            "not_joined"            409 0    Corrected "Join the document first.";
@@ -119,6 +120,16 @@ impl Code {
     /// The name on the wire, and the metric label.
     pub fn as_str(self) -> &'static str {
         self.row().name
+    }
+
+    /// The close code of a session that ends by this: of one whose protocol knows no milder answer it
+    /// may be any cause, and what is no violation of the protocol is one of what may be asked.
+    pub fn close_code(self) -> u16 {
+        const POLICY: u16 = 1_008;
+        match self.row().close_code {
+            0 => POLICY,
+            code => code,
+        }
     }
 
     /// The code with this name.

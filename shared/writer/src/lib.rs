@@ -199,6 +199,31 @@ impl Writer {
         })
     }
 
+    /// Which append [`next_draft`](Self::next_draft) will yield, as soon as it may.
+    pub fn next_append(&self) -> Option<AppendId> {
+        self.held.entry(self.sent + 1).map(|entry| entry.append)
+    }
+
+    /// How many entries may be sent now, were there as many.
+    pub fn room(&self, now: Now) -> u64 {
+        let in_flight = self.sent.saturating_sub(self.settled);
+        match self.may_send(now) {
+            true => self.limits.in_flight_max.saturating_sub(in_flight),
+            false => 0,
+        }
+    }
+
+    /// What is un-acknowledged, sent or not: entries and bytes.
+    pub fn queued(&self) -> (usize, usize) {
+        (self.queued_entries, self.queued_bytes)
+    }
+
+    /// Of what is acknowledged, keeps no more than this from now on: others need room too.
+    pub fn retain_at_most(&mut self, bytes_max: usize, now: Now) {
+        self.limits.retained_bytes_max = bytes_max;
+        self.release(now);
+    }
+
     /// The size of the largest entry that was sent and has no answer.
     pub fn largest_in_flight(&self) -> Option<(ClientSeq, usize)> {
         let in_flight = self

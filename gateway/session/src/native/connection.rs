@@ -8,8 +8,7 @@ use inkwire_hub::{EncodingSlot, Farewell, Outbox, Priority, SessionId, Wire};
 use inkwire_model::Code;
 use inkwire_protocol::native::{Encoding, ServerPacket};
 
-use super::refusal::Refusal;
-use crate::{Content, Framing};
+use crate::{Content, Framing, refusal::Refusal};
 
 /// Where entries with this encoding and framing are shared: each pair has a place of its own. Pairs
 /// that no route offers have none.

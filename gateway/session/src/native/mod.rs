@@ -1,12 +1,8 @@
 //! The native protocol over the hub.
 
-mod commands;
 mod connection;
 mod joined;
 mod member;
-mod now;
-mod rates;
-mod refusal;
 mod requests;
 mod session;
 

@@ -12,15 +12,14 @@ use inkwire_model::{
 use inkwire_protocol::native::ServerPacket;
 
 use super::{
-    commands::Commands,
     connection::Connection,
     joined::{Joined, Membership},
     member::NativeMember,
-    now::Now,
-    rates::Rates,
+};
+use crate::{
+    CodeCounts, Grant, SessionLimits, Tally, commands::Commands, now::Now, rates::Rates,
     refusal::Refusal,
 };
-use crate::{CodeCounts, Grant, SessionLimits, Tally};
 
 /// One subject's part of a session, from its `hello` to its end.
 pub(super) struct Requests<W> {

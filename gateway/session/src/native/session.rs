@@ -14,15 +14,16 @@ use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Ses
 use uuid::Uuid;
 
 use super::{
-    commands::Commands,
     connection::{self, Connection},
-    now::Now,
-    refusal::Refusal,
     requests::{AppendRequest, JoinRequest, Requests, SignalRequest},
 };
 use crate::{
-    Content, Framing, Grant, Notice, Place, Presented, SessionContext,
-    departure::{Act, Departure},
+    Content, Framing, Notice, Place, Presented, SessionContext,
+    admittance::{Admitted, admit, expiry},
+    commands::Commands,
+    departure::{Act, Departure, MOVED},
+    now::Now,
+    refusal::Refusal,
 };
 
 /// One native session, owned by its connection's task.
@@ -255,30 +256,21 @@ impl<W: Wire> NativeSession<W> {
         let Phase::Stranger { presented } = &mut self.phase else {
             return;
         };
-        let has_credentials = token.is_some() || !matches!(presented, Presented::Nothing);
-        let authenticator = &*self.context.authenticator;
-        let authenticated =
-            std::mem::take(presented).grant(token.as_deref(), authenticator, now.wall_ms);
-        let grant = match authenticated {
-            Ok(grant) => grant,
-            Err(error) => return self.close(error.code(), &error.to_string()),
+        let admitted = admit(
+            &self.context,
+            std::mem::take(presented),
+            token.as_deref(),
+            now,
+        );
+        let Admitted {
+            grant,
+            place,
+            joins,
+        } = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.close(refusal.code(), refusal.detail()),
         };
         let limits = self.context.limits;
-        // Nobody in particular is not one subject: those sessions are limited by address alone.
-        let subjects = has_credentials.then(|| Arc::clone(&self.context.subjects));
-        let place = match &subjects {
-            Some(subjects) => {
-                let sessions = &subjects.sessions;
-                match sessions.take(&grant.subject, limits.subject_sessions_max) {
-                    Some(place) => Some(place),
-                    None => {
-                        let code = Code::TooManyOfSubject;
-                        return self.close(code, code.row().sentence);
-                    }
-                }
-            }
-            None => None,
-        };
         self.say(&ServerPacket::Welcome {
             session: Uuid::from_u128(self.id().0).to_string().into(),
             replica: Arc::clone(&self.context.replica),
@@ -293,7 +285,7 @@ impl<W: Wire> NativeSession<W> {
             requests: Box::new(Requests::new(
                 grant,
                 limits,
-                subjects.map(|subjects| Arc::clone(&subjects.joins)),
+                joins,
                 Arc::clone(&self.context.refusals),
                 now,
             )),
@@ -448,13 +440,4 @@ impl<W: Wire> NativeSession<W> {
     fn say(&mut self, packet: &ServerPacket) {
         self.dirty |= self.connection.say(packet);
     }
-}
-
-/// What a session hears that a draining replica closes.
-const MOVED: &str = "this replica stops; connect again and resume";
-
-/// When `grant` ends on the clock that deadlines use.
-fn expiry(grant: &Grant, now: Now) -> Option<Instant> {
-    let left_ms = grant.expires_at_ms?.saturating_sub(now.wall_ms);
-    now.instant.checked_add(Duration::from_millis(left_ms))
 }

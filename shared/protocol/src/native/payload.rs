@@ -47,16 +47,18 @@ pub(super) fn logged(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Byte
 /// reader takes what the log has.
 pub(super) fn sent(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
     let (content_type, payload, form) = choose(fields)?;
-    let holds = form == Form::JsonValue
-        || !is_json(&content_type)
-        || std::str::from_utf8(&payload).is_ok_and(is_json_value);
-    if holds {
+    if form == Form::JsonValue || is_as_typed(&content_type, &payload) {
         Ok((content_type, payload))
     } else {
         Err(Fault::invalid(format!(
             "the content_type is {content_type} and the payload is not JSON"
         )))
     }
+}
+
+/// Whether a payload that calls itself JSON is. The same is asked of it whatever the protocol.
+pub fn is_as_typed(content_type: &ContentType, payload: &[u8]) -> bool {
+    !is_json(content_type) || std::str::from_utf8(payload).is_ok_and(is_json_value)
 }
 
 /// What is known of a payload by the field it stood in.

@@ -439,19 +439,21 @@ fn action(field: Field<'_, '_>) -> Result<Option<AccessAction>, Fault> {
     })
 }
 
-/// The header of W3C Trace Context, version 00 or a later one of the same form.
 fn traceparent(field: Field<'_, '_>) -> Result<Option<Arc<str>>, Fault> {
-    field.parsed(Code::Invalid, |text| {
-        let is_whole = text.bytes().enumerate().all(|(at, byte)| match at {
-            2 | 35 | 52 => byte == b'-',
-            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-        });
-        if text.len() == 55 && is_whole {
-            Ok(text.into())
-        } else {
-            Err("a traceparent is <2>-<32>-<16>-<2> lower-case hex digits (W3C Trace Context)")
-        }
-    })
+    field.parsed(Code::Invalid, parse_traceparent)
+}
+
+/// The header of W3C Trace Context, version 00 or a later one of the same form.
+pub fn parse_traceparent(text: &str) -> Result<Arc<str>, &'static str> {
+    let is_whole = text.bytes().enumerate().all(|(at, byte)| match at {
+        2 | 35 | 52 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    });
+    if text.len() == 55 && is_whole {
+        Ok(text.into())
+    } else {
+        Err("a traceparent is <2>-<32>-<16>-<2> lower-case hex digits (W3C Trace Context)")
+    }
 }
 
 /// Digests of 4 bytes, one after the other: raw, or as hex digits.

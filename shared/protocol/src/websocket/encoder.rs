@@ -51,6 +51,15 @@ fn control(opcode: Opcode, payload: &[u8]) -> Bytes {
     })
 }
 
+/// The first part of a frame of which `rest_bytes` more follow as they are.
+pub fn frame_first(opcode: Opcode, first: &[u8], rest_bytes: usize) -> Bytes {
+    let (header, header_bytes) = header(opcode, first.len() + rest_bytes);
+    let mut buffer = Vec::with_capacity(header_bytes + first.len());
+    buffer.extend(header.iter().take(header_bytes));
+    buffer.extend_from_slice(first);
+    buffer.into()
+}
+
 /// A frame whose payload `write` appends to the frame's own buffer. Room for the longest header is
 /// left in front, and what the header does not need of it is not part of the frame.
 pub fn frame_with(

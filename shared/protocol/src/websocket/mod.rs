@@ -10,7 +10,7 @@ mod utf8;
 mod violation;
 
 pub use decoder::{CloseFrame, Decoder, DecoderLimits, Message};
-pub use encoder::{close, frame_binary, frame_text, frame_with, ping, pong};
+pub use encoder::{close, frame_binary, frame_first, frame_text, frame_with, ping, pong};
 pub use handshake::{Accepted, Refusal, accept, accept_extended};
 pub use header::Opcode;
 pub use violation::Violation;

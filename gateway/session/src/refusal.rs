@@ -3,11 +3,11 @@
 use inkwire_model::{Capability, Code, DocumentId, Role};
 use inkwire_protocol::native::ServerPacket;
 
-use super::rates::Throttled;
+use crate::rates::Throttled;
 
 /// A request that failed. The session goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     code: Code,
     detail: String,
     after_ms: Option<u64>,
@@ -15,7 +15,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -25,24 +25,32 @@ impl Refusal {
     }
 
     /// The sentence of the table says it all.
-    pub(super) fn plain(code: Code) -> Self {
+    pub(crate) fn plain(code: Code) -> Self {
         Self::new(code, code.row().sentence)
     }
 
     /// The role lacks `capability`.
-    pub(super) fn forbidden(capability: Capability) -> Self {
+    pub(crate) fn forbidden(capability: Capability) -> Self {
         Self {
             need: Some(capability.needs()),
             ..Self::plain(Code::Forbidden)
         }
     }
 
-    pub(super) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         self.code
     }
 
-    /// Into the packet that says so.
-    pub(super) fn packet(self, document: Option<DocumentId>) -> ServerPacket {
+    pub(crate) fn after_ms(&self) -> Option<u64> {
+        self.after_ms
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Into the native packet that says so.
+    pub(crate) fn packet(self, document: Option<DocumentId>) -> ServerPacket {
         let Self {
             code,
             detail,

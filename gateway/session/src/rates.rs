@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{SessionLimits, token_bucket::TokenBucket};
+use crate::{SessionLimits, TokenBucket};
 
 /// How often at most a session is told that its signals are too many.
 const SIGNAL_COMPLAINT_EVERY: Duration = Duration::from_secs(1);
 
 /// How long to wait before sending again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Throttled {
-    pub(super) after_ms: u64,
+pub(crate) struct Throttled {
+    pub(crate) after_ms: u64,
 }
 
 /// The rate limits of one session.
-pub(super) struct Rates {
+pub(crate) struct Rates {
     appends: TokenBucket,
     signals: TokenBucket,
     requests: TokenBucket,
@@ -23,7 +23,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn new(limits: &SessionLimits, now: Instant) -> Self {
+    pub(crate) fn new(limits: &SessionLimits, now: Instant) -> Self {
         Self {
             appends: TokenBucket::new(limits.appends, now),
             signals: TokenBucket::new(limits.signals, now),
@@ -33,22 +33,22 @@ impl Rates {
         }
     }
 
-    pub(super) fn append(&mut self, payload: &[u8], now: Instant) -> Result<(), Throttled> {
+    pub(crate) fn append(&mut self, payload: &[u8], now: Instant) -> Result<(), Throttled> {
         take_with_bytes(&mut self.appends, &mut self.bytes, payload, now)
     }
 
-    pub(super) fn signal(&mut self, payload: &[u8], now: Instant) -> Result<(), Throttled> {
+    pub(crate) fn signal(&mut self, payload: &[u8], now: Instant) -> Result<(), Throttled> {
         take_with_bytes(&mut self.signals, &mut self.bytes, payload, now)
     }
 
     /// A join, a change of access or a renewal of credentials.
-    pub(super) fn request(&mut self, now: Instant) -> Result<(), Throttled> {
+    pub(crate) fn request(&mut self, now: Instant) -> Result<(), Throttled> {
         self.requests.take(1, now).map_err(Throttled::after)
     }
 
     /// Whether it is time to tell a session that its signals are too many: signals come in floods,
     /// and an answer to each would be a second flood.
-    pub(super) fn may_complain(&mut self, now: Instant) -> bool {
+    pub(crate) fn may_complain(&mut self, now: Instant) -> bool {
         let due = self
             .complained_at
             .is_none_or(|at| now.saturating_duration_since(at) >= SIGNAL_COMPLAINT_EVERY);

@@ -5,18 +5,18 @@ use inkwire_model::DocumentId;
 
 /// The commands of one read.
 #[derive(Default)]
-pub(super) struct Commands {
+pub(crate) struct Commands {
     queue: Vec<(DocumentId, Command)>,
 }
 
 impl Commands {
-    pub(super) fn push(&mut self, document: DocumentId, command: Command) {
+    pub(crate) fn push(&mut self, document: DocumentId, command: Command) {
         self.queue.push((document, command));
     }
 
     /// Adds an entry: to the last command if that submits for the same member, so that a writer that
     /// sends many entries at once costs the hub one command.
-    pub(super) fn submit(
+    pub(crate) fn submit(
         &mut self,
         document: &DocumentId,
         member: MemberKey,
@@ -31,7 +31,7 @@ impl Commands {
     }
 
     /// All commands so far. Nothing is kept, so that an idle session holds no memory for them.
-    pub(super) fn take(&mut self) -> Vec<(DocumentId, Command)> {
+    pub(crate) fn take(&mut self) -> Vec<(DocumentId, Command)> {
         std::mem::take(&mut self.queue)
     }
 }

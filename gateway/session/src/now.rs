@@ -6,7 +6,7 @@ use std::time::Instant;
 use inkwire_model::UnixMillis;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) instant: Instant,
-    pub(super) wall_ms: UnixMillis,
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) wall_ms: UnixMillis,
 }

@@ -4,7 +4,7 @@
 //! needs none. A subject may be any text, and is percent-encoded where a destination names it. The
 //! segments that name something *of* a document are refused in ids, so a suffix is no part of one.
 
-use inkwire_model::{Code, DocumentId, InvalidDocumentId, Subject};
+use inkwire_model::{Code, DocumentId, InvalidDocumentId, InvalidQueueName, QueueName, Subject};
 
 /// What is served where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Destination {
     Log(DocumentId),
     Signals(DocumentId),
     Presence(DocumentId),
-    Queue(String),
+    Queue(QueueName),
     /// What was refused in this session.
     Errors,
     /// Answers to this session's calls.
@@ -31,6 +31,8 @@ pub(super) enum NoDestination {
     NoRoute(String),
     #[error(transparent)]
     Name(#[from] InvalidDocumentId),
+    #[error(transparent)]
+    QueueName(#[from] InvalidQueueName),
     #[error("the subject in {0:?} is none; it is percent-encoded")]
     Subject(String),
 }
@@ -40,7 +42,7 @@ impl NoDestination {
         match self {
             Self::NoRoute(_) => Code::NoRoute,
             Self::Name(_) => Code::InvalidDocumentId,
-            Self::Subject(_) => Code::Invalid,
+            Self::QueueName(_) | Self::Subject(_) => Code::Invalid,
         }
     }
 
@@ -107,10 +109,7 @@ fn both_ways(text: &str) -> Result<Destination, NoDestination> {
         return Ok(Destination::Log(DocumentId::topic(name)?));
     }
     match text.strip_prefix("/queue/") {
-        // A queue's name is like that of a topic.
-        Some(name) => DocumentId::topic(name)
-            .map(|_| Destination::Queue(name.to_owned()))
-            .map_err(Into::into),
+        Some(name) => Ok(Destination::Queue(QueueName::parse(name)?)),
         None => Err(NoDestination::of(text)),
     }
 }
@@ -184,7 +183,10 @@ mod tests {
             ),
             ("/topic/news/x", topic("news/x")),
             ("/topic/documents", topic("documents")),
-            ("/queue/jobs", Destination::Queue("jobs".to_owned())),
+            (
+                "/queue/jobs",
+                Destination::Queue(QueueName::parse("jobs").unwrap()),
+            ),
             ("/user/queue/errors", Destination::Errors),
             ("/user/queue/replies", Destination::Replies),
             ("/user/queue/notifications", of("alice", "notifications")),
@@ -195,7 +197,10 @@ mod tests {
             ("/app/documents/a/b", Destination::Log(id.clone())),
             ("/app/documents/a/b/signals", Destination::Signals(id)),
             ("/topic/news/x", topic("news/x")),
-            ("/queue/jobs", Destination::Queue("jobs".to_owned())),
+            (
+                "/queue/jobs",
+                Destination::Queue(QueueName::parse("jobs").unwrap()),
+            ),
             ("/user/bob/queue/mail", of("bob", "mail")),
             ("/user/b%2Fo%C3%AB/queue/mail", of("b/oë", "mail")),
             ("/user/queue/mail", of("alice", "mail")),
@@ -225,12 +230,7 @@ mod tests {
         ] {
             assert_eq!(target(text).unwrap_err().code(), Code::NoRoute, "{text}");
         }
-        for text in [
-            "/topic/documents/a b",
-            "/topic/documents/a%20b",
-            "/topic/",
-            "/queue/",
-        ] {
+        for text in ["/topic/documents/a b", "/topic/documents/a%20b", "/topic/"] {
             assert_eq!(
                 source(text).unwrap_err().code(),
                 Code::InvalidDocumentId,

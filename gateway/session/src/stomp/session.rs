@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use inkwire_hub::{Command, Outbox, SessionId, Wire};
+use inkwire_hub::{Command, Outbox, Request, SessionId, Wire};
 use inkwire_model::{Code, DocumentId, UnixMillis};
 use inkwire_protocol::stomp::{
     Conversation, ConversationLimits, ConversationTimes, DecoderLimits, Headers, Output, Version,
@@ -38,7 +38,7 @@ const SERVER: &str = concat!("inkwire/", env!("CARGO_PKG_VERSION"));
 /// [`handle_deadline`](Self::handle_deadline). After either of them, and at the end after
 /// [`leave_all`](Self::leave_all) or [`close`](Self::close): [`take_commands`](Self::take_commands)
 /// for the hub and [`flush`](Self::flush). When the hub has answers that this half has to know of, it
-/// calls the connection's task by the outbox, and the next deadline is now.
+/// calls the connection's task by the outbox: [`called`](Self::called).
 pub struct StompSession<W> {
     context: Arc<SessionContext>,
     connection: Connection<W>,
@@ -250,6 +250,17 @@ impl<W: Wire> StompSession<W> {
         self.depart(now);
     }
 
+    /// The outbox called: what the hub's tasks noted for this half is heard.
+    pub fn called(&mut self, now: Instant, wall_ms: UnixMillis) {
+        let now = Now {
+            instant: now,
+            wall_ms,
+        };
+        if !self.expire(now) {
+            self.hear(now);
+        }
+    }
+
     /// The replica drains: this session is told to move, and closed, at the times of `notice` (C15).
     /// Until then it goes on as before.
     pub fn drain(&mut self, notice: Notice) {
@@ -265,12 +276,16 @@ impl<W: Wire> StompSession<W> {
 
     /// What the hub is to do, in this order. Entries of one document that came one after the other
     /// are one command.
-    pub fn take_commands(&mut self) -> Vec<(DocumentId, Command)> {
-        match &mut self.phase {
+    pub fn take_commands(&mut self) -> Vec<Request> {
+        let commands = match &mut self.phase {
             Phase::Stranger { .. } => Vec::new(),
             Phase::Known { requests, .. } => requests.commands.take(),
             Phase::Closed { commands, .. } => std::mem::take(commands),
-        }
+        };
+        let commands = commands.into_iter();
+        commands
+            .map(|(document, command)| Request::Document(document, command))
+            .collect()
     }
 
     /// Writes what this half said, if it said something.

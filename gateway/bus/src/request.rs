@@ -11,7 +11,8 @@ pub struct Ticket(pub u64);
 pub enum Retention {
     /// All of it, up to the hard cap, at which appends are refused (C9).
     Everything,
-    /// The latest so many entries at least; no append is refused for want of room.
+    /// The latest so many entries at least, and one if it says 0; no append is refused for want of
+    /// room.
     Latest(u32),
 }
 

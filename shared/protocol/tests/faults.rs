@@ -40,6 +40,15 @@ fn json_faults() {
             Code::InvalidDocumentId,
         ),
         (r#"{"type":"join","document":7}"#, Code::InvalidDocumentId),
+        // Topics and the logs of subjects have ids that nobody can name.
+        (
+            r#"{"type":"join","document":"$topic/news"}"#,
+            Code::InvalidDocumentId,
+        ),
+        (
+            r#"{"type":"join","document":"$user/alice/errors"}"#,
+            Code::InvalidDocumentId,
+        ),
         (
             r#"{"type":"join","document":"a","since":"7"}"#,
             Code::InvalidPosition,

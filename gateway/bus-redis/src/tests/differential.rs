@@ -187,7 +187,7 @@ async fn the_function_and_the_embedded_log_agree() {
         (0x9e37_79b9_7f4a_7c15, Retention::Everything),
         (0xdead_beef_cafe_f00d, Retention::Everything),
         (0x0123_4567_89ab_cdef, Retention::Latest(100)),
-        (0x2545_f491_4f6c_dd1d, Retention::Latest(1)),
+        (0x2545_f491_4f6c_dd1d, Retention::Latest(0)),
     ] {
         compare(seed, retention).await;
     }

@@ -123,6 +123,7 @@ impl Log {
         let Retention::Latest(latest) = retention else {
             return;
         };
+        let latest = latest.max(1);
         let held = self.head().seq - self.base.seq;
         if held > Retention::trimmed_above(latest).into() {
             self.trim(self.head().seq.saturating_sub(latest.into()));

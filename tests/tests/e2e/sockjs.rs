@@ -1,6 +1,13 @@
 //! SockJS without stickiness: every single request goes to a replica drawn at random.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use inkwire_test_support::{Gateway, Redis};
 use serde_json::{Value, json};
@@ -37,8 +44,11 @@ async fn reads_and_writes_through_any_replica(transport: &'static str) {
     let mut session = SockJs::open(&replicas, transport, None).await;
     session.join(&document, None).await;
 
-    let writing = tokio::spawn(write(replicas[0].url(), document.clone()));
     let mut seen = Seen::default();
+    while !seen.is_joined {
+        seen.take(session.hear().await.expect("the session is open"));
+    }
+    let writing = tokio::spawn(write(replicas[0].url(), document.clone()));
     for client_seq in 1..=OWN {
         let payload = json!(format!("own {client_seq}"));
         let append = raw::append(&document, client_seq, payload);
@@ -85,6 +95,42 @@ async fn where_the_owner_dies_the_client_opens_anew_and_resumes() {
     assert_eq!(seen.payloads.len() as u64, NATIVE);
 }
 
+/// Every letter that is on its way when its connection is cut is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_subscriptions_lose_and_repeat_nothing() {
+    let (redis, replicas) = start();
+    let document = raw::document("sockjs");
+    let writing = tokio::spawn(write(replicas[0].url(), document.clone()));
+    let is_over = Arc::<AtomicBool>::default();
+    let cutting = std::thread::spawn({
+        let is_over = is_over.clone();
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                redis
+                    .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
+                    .unwrap();
+                std::thread::sleep(Duration::from_millis(300));
+            }
+            redis
+        }
+    });
+    let mut seen = Seen::default();
+    while seen.entries < NATIVE {
+        // A session may end; none of them loses anything in silence.
+        let mut session = SockJs::open(&replicas, "xhr_streaming", None).await;
+        session.join(&document, seen.position.clone()).await;
+        while seen.entries < NATIVE
+            && let Some(packet) = session.hear().await
+        {
+            seen.take(packet);
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let _redis = cutting.join().unwrap();
+    writing.await.unwrap();
+    assert_eq!(seen.payloads.len() as u64, NATIVE);
+}
+
 fn start() -> (Redis, Vec<Gateway>) {
     let redis = Redis::start().unwrap();
     let replicas = (0..REPLICAS)
@@ -125,6 +171,7 @@ async fn write(url: String, document: String) {
 struct Seen {
     entries: u64,
     acks: u64,
+    is_joined: bool,
     position: Option<String>,
     payloads: BTreeSet<String>,
 }
@@ -146,7 +193,8 @@ impl Seen {
                 self.acks += 1;
                 assert_eq!(packet["client_seq"], self.acks);
             }
-            "joined" | "welcome" => {}
+            "joined" => self.is_joined = true,
+            "welcome" => {}
             other => panic!("unexpected {other}: {packet}"),
         }
     }

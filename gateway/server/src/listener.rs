@@ -65,6 +65,22 @@ pub struct Addresses {
     pub connections_max: usize,
 }
 
+impl<E> Acceptor<E> {
+    /// Another kind of listener, which shares the places.
+    pub fn with<F>(&self, entrance: F) -> Acceptor<F> {
+        Acceptor {
+            entrance,
+            header_read_timeout: self.header_read_timeout,
+            socket: self.socket,
+            slots: self.slots.clone(),
+            addresses: self.addresses.clone(),
+            counters: self.counters.clone(),
+            tasks: self.tasks.clone(),
+            ends: self.ends.clone(),
+        }
+    }
+}
+
 impl<E: Entrance> Acceptor<E> {
     /// Accepts until the stop.
     pub async fn run(self, listener: TcpListener) {

@@ -70,7 +70,8 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
     let stop = gateway.websocket.stop.clone();
     Router::new()
-        .route("/ws", any(upgrade))
+        .route("/ws", any(ws))
+        .route("/stomp", any(stomp))
         .merge(tickets::routes())
         .merge(sockjs::routes(mounts))
         .merge(page::routes())
@@ -85,7 +86,7 @@ pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
             Problem::of_http(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "Nothing is here. WebSockets connect to /ws, tickets are at /v1/tickets, the page is at /.",
+                "Nothing is here. WebSockets connect to /ws, those of STOMP also to /stomp, tickets are at /v1/tickets, the page is at /.",
             )
         })
         .with_state(gateway)
@@ -108,6 +109,8 @@ async fn part(State(stop): State<Stop>, request: Request, next: Next) -> Respons
 /// What a WebSocket is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Purpose {
+    /// What a client may ask for by name.
+    pub sub_protocols: &'static [&'static str],
     /// What is spoken where no sub-protocol says it.
     pub speech: Speech,
     pub framing: Framing,
@@ -116,9 +119,21 @@ pub struct Purpose {
 }
 
 /// `/ws`: a session over a WebSocket; native, unless a sub-protocol says otherwise.
-async fn upgrade(State(gateway): State<Gateway>, request: Request) -> Response {
+async fn ws(State(gateway): State<Gateway>, request: Request) -> Response {
     let purpose = Purpose {
+        sub_protocols: &Protocol::SUB_PROTOCOLS,
         speech: Speech::Known(Protocol::Native(Encoding::Json)),
+        framing: Framing::WebSocket,
+        label: None,
+    };
+    upgrade_for(gateway, request, purpose).await
+}
+
+/// `/stomp`: the same for clients that say nothing of STOMP in their handshake.
+async fn stomp(State(gateway): State<Gateway>, request: Request) -> Response {
+    let purpose = Purpose {
+        sub_protocols: &Protocol::STOMP_SUB_PROTOCOLS,
+        speech: Speech::Known(Protocol::Stomp(None)),
         framing: Framing::WebSocket,
         label: None,
     };
@@ -239,7 +254,7 @@ fn agree(
     request: &Request,
 ) -> Result<(Agreed, Response), Problem> {
     let headers = request.headers();
-    let (sub_protocol, mut answer) = shake_hands(request)?;
+    let (sub_protocol, mut answer) = shake_hands(request, purpose.sub_protocols)?;
     gateway.admission.check_origin(headers)?;
     gateway.takes_newcomers()?;
     let agreed = Agreed {
@@ -266,9 +281,11 @@ fn agree(
 }
 
 /// The handshake of the request's HTTP version: the sub-protocol, and the answer that accepts.
-fn shake_hands(request: &Request) -> Result<(Option<&'static str>, Response), Problem> {
+fn shake_hands(
+    request: &Request,
+    spoken: &[&'static str],
+) -> Result<(Option<&'static str>, Response), Problem> {
     let (version, method, headers) = (request.version(), request.method(), request.headers());
-    let spoken = &Protocol::SUB_PROTOCOLS;
     if version == Version::HTTP_2 {
         let protocol = request
             .extensions()

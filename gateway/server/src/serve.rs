@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -35,9 +35,11 @@ use crate::{
     replica,
     routes::{self, Gateway, SessionAddresses},
     sockjs::{SockJs, relay::MailRelay},
+    stomp_port::StompEntrance,
     stop::{Stop, StopSignals},
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
+    tls::ServerTls,
     tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
     transport::Shared,
 };
@@ -52,6 +54,9 @@ const SETTLED_LOOKS: u32 = 5;
 
 /// How long what is left after the drain may take to settle and to close.
 const ENDING_MAX: Duration = Duration::from_secs(10);
+
+/// The address of a listener that has none.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// When nothing is due.
 const FAR: Duration = Duration::from_secs(3_600);
@@ -83,15 +88,27 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .unwrap_or_else(replica::draw_name)
         .into();
     open_files::raise_limit(config.listen.connections_max);
-    let public = bind_all(&config.listen.addresses).await?;
-    let admin = bind(config.admin).await?;
-    let running = Running::start(&config, replica.clone(), public, admin)?;
+    let listeners = Listeners {
+        public: bind_all(&config.listen.addresses).await?,
+        stomp: bind_all(&config.stomp.plain).await?,
+        stomp_tls: bind_all(&config.stomp.secured).await?,
+        admin: bind(config.admin).await?,
+    };
+    let running = Running::start(&config, replica.clone(), listeners)?;
     info!(
         replica = &*replica,
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
     running.until_end(signals, config.drain).await
+}
+
+/// Where connections come from.
+struct Listeners {
+    public: Vec<TcpListener>,
+    stomp: Vec<TcpListener>,
+    stomp_tls: Vec<TcpListener>,
+    admin: TcpListener,
 }
 
 /// What is running.
@@ -119,8 +136,7 @@ impl Running {
     fn start(
         config: &Config,
         replica: Arc<str>,
-        public: Vec<TcpListener>,
-        admin: TcpListener,
+        mut listeners: Listeners,
     ) -> Result<Self, ServeError> {
         let key_reader = config.admission.tokens.source.as_ref();
         let key_reader = key_reader.map(KeyReader::new).transpose()?;
@@ -184,8 +200,8 @@ impl Running {
             admin_tasks: TaskTracker::new(),
         };
         let verifier = running.start_verifier(&config.admission.tokens, key_reader);
-        running.listen_publicly(config, &replica, hub, verifier, public);
-        running.listen_for_admin(config, replica, admin);
+        running.listen_publicly(config, &replica, hub, verifier, &mut listeners);
+        running.listen_for_admin(config, replica, listeners.admin);
         Ok(running)
     }
 
@@ -232,7 +248,7 @@ impl Running {
         replica: &Arc<str>,
         hub: Hub,
         verifier: Option<TokenVerifier>,
-        listeners: Vec<TcpListener>,
+        listeners: &mut Listeners,
     ) {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
             warn!("sessions need no token, wherever they come from (allow_anonymous_anywhere)");
@@ -280,7 +296,7 @@ impl Running {
         };
         let acceptor = Acceptor {
             entrance: HttpEntrance {
-                router: routes::router(gateway, &config.sockjs.mounts),
+                router: routes::router(gateway.clone(), &config.sockjs.mounts),
                 limits: http_limits(config),
                 counters: self.counters.clone(),
                 tasks: self.http.clone(),
@@ -298,9 +314,29 @@ impl Running {
             tasks: self.http.clone(),
             ends,
         };
-        for listener in listeners {
+        for listener in listeners.public.drain(..) {
             log_address(&listener, "listening");
             self.http.spawn(acceptor.clone().run(listener));
+        }
+        let tls = config.stomp.tls.as_ref().map(ServerTls::acceptor);
+        let plain = listeners.stomp.drain(..).map(|listener| (listener, None));
+        let secured = listeners.stomp_tls.drain(..);
+        let secured = secured.map(|listener| (listener, tls.clone()));
+        for (listener, tls) in plain.chain(secured) {
+            let said = match tls {
+                None => "listening for STOMP",
+                Some(_) => "listening for STOMP over TLS",
+            };
+            log_address(&listener, said);
+            let entrance = StompEntrance {
+                gateway: gateway.clone(),
+                tls,
+                // An unknown address is nobody's loopback.
+                listener: listener.local_addr().unwrap_or(UNKNOWN),
+                handshake_timeout: config.listen.header_read_timeout,
+                stopping: self.stop.settling.clone(),
+            };
+            self.http.spawn(acceptor.with(entrance).run(listener));
         }
     }
 
@@ -541,9 +577,13 @@ mod tests {
         })
         .unwrap();
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
-        let public = bind_all(&[here]).await.unwrap();
-        let admin = bind(here).await.unwrap();
-        let running = Running::start(&config, "gw-1".into(), public, admin).unwrap();
+        let listeners = Listeners {
+            public: bind_all(&[here]).await.unwrap(),
+            stomp: Vec::new(),
+            stomp_tls: Vec::new(),
+            admin: bind(here).await.unwrap(),
+        };
+        let running = Running::start(&config, "gw-1".into(), listeners).unwrap();
         let failed = running.hub_failed.clone();
         let signals = StopSignals::catch().unwrap();
         let mut life = std::pin::pin!(running.until_end(signals, config.drain));

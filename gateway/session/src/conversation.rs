@@ -7,7 +7,10 @@ use bytes::BytesMut;
 use inkwire_hub::{Outbox, Request, SessionId, Wire};
 use inkwire_model::{Code, UnixMillis};
 
-use crate::{Content, Framing, Notice, Presented, Protocol, SessionContext, native::NativeSession};
+use crate::{
+    Content, Framing, Notice, Presented, Protocol, SessionContext, native::NativeSession,
+    stomp::StompSession,
+};
 
 /// The receive half of a session, owned by its connection's task.
 ///
@@ -15,8 +18,13 @@ use crate::{Content, Framing, Notice, Presented, Protocol, SessionContext, nativ
 /// [`handle_deadline`](Self::handle_deadline). After either of them, and at the end after
 /// [`leave_all`](Self::leave_all) or [`close`](Self::close): [`take_commands`](Self::take_commands)
 /// for the hub and [`flush`](Self::flush).
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each connection, and never moved: a native session needs no further allocation"
+)]
 pub enum Conversation<W> {
     Native(NativeSession<W>),
+    Stomp(Box<StompSession<W>>),
 }
 
 impl<W: Wire> Conversation<W> {
@@ -33,6 +41,10 @@ impl<W: Wire> Conversation<W> {
             Protocol::Native(encoding) => Self::Native(NativeSession::open(
                 context, encoding, framing, outbox, presented, now,
             )),
+            Protocol::Stomp(_) => {
+                let session = StompSession::open(context, framing, outbox, presented, now);
+                Self::Stomp(Box::new(session))
+            }
         }
     }
 
@@ -40,6 +52,7 @@ impl<W: Wire> Conversation<W> {
     pub fn id(&self) -> SessionId {
         match self {
             Self::Native(session) => session.id(),
+            Self::Stomp(session) => session.id(),
         }
     }
 
@@ -47,6 +60,7 @@ impl<W: Wire> Conversation<W> {
     pub fn is_known(&self) -> bool {
         match self {
             Self::Native(session) => session.is_known(),
+            Self::Stomp(session) => session.is_known(),
         }
     }
 
@@ -64,13 +78,14 @@ impl<W: Wire> Conversation<W> {
                     Content::Binary => "with this sub-protocol packets come as binary messages",
                 },
             ),
+            Self::Stomp(session) => session.receive(payload, now, wall_ms),
         }
     }
 
     /// What came over a transport without messages. What belongs to a frame that is not whole stays.
     pub fn receive_octets(&mut self, octets: &mut BytesMut, now: Instant, wall_ms: UnixMillis) {
-        let _ = (now, wall_ms);
         match self {
+            Self::Stomp(session) => session.receive_octets(octets, now, wall_ms),
             Self::Native(session) => {
                 octets.clear();
                 let detail = "packets need a transport with messages, such as a WebSocket";
@@ -83,6 +98,7 @@ impl<W: Wire> Conversation<W> {
     pub fn held_bytes(&self) -> usize {
         match self {
             Self::Native(_) => 0,
+            Self::Stomp(session) => session.held_bytes(),
         }
     }
 
@@ -90,6 +106,7 @@ impl<W: Wire> Conversation<W> {
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Native(session) => Protocol::Native(session.encoding()),
+            Self::Stomp(session) => Protocol::Stomp(session.is_known().then(|| session.version())),
         }
     }
 
@@ -97,6 +114,7 @@ impl<W: Wire> Conversation<W> {
     pub fn has_left(&self) -> bool {
         match self {
             Self::Native(_) => false,
+            Self::Stomp(session) => session.has_left(),
         }
     }
 
@@ -104,6 +122,7 @@ impl<W: Wire> Conversation<W> {
     pub fn has_ended(&self) -> bool {
         match self {
             Self::Native(_) => false,
+            Self::Stomp(session) => session.has_ended(),
         }
     }
 
@@ -111,6 +130,7 @@ impl<W: Wire> Conversation<W> {
     pub fn heard(&mut self, now: Instant) {
         match self {
             Self::Native(session) => session.heard(now),
+            Self::Stomp(session) => session.heard(now),
         }
     }
 
@@ -118,6 +138,7 @@ impl<W: Wire> Conversation<W> {
     pub fn next_deadline(&self) -> Option<Instant> {
         match self {
             Self::Native(session) => session.next_deadline(),
+            Self::Stomp(session) => session.next_deadline(),
         }
     }
 
@@ -125,13 +146,15 @@ impl<W: Wire> Conversation<W> {
     pub fn handle_deadline(&mut self, now: Instant, wall_ms: UnixMillis) {
         match self {
             Self::Native(session) => session.handle_deadline(now, wall_ms),
+            Self::Stomp(session) => session.handle_deadline(now, wall_ms),
         }
     }
 
     /// The outbox called: what its other half noted for this one is to be looked at.
-    pub fn called(&mut self, _now: Instant, _wall_ms: UnixMillis) {
+    pub fn called(&mut self, now: Instant, wall_ms: UnixMillis) {
         match self {
             Self::Native(_) => {}
+            Self::Stomp(session) => session.called(now, wall_ms),
         }
     }
 
@@ -140,6 +163,7 @@ impl<W: Wire> Conversation<W> {
     pub fn drain(&mut self, notice: Notice) {
         match self {
             Self::Native(session) => session.drain(notice),
+            Self::Stomp(session) => session.drain(notice),
         }
     }
 
@@ -147,6 +171,7 @@ impl<W: Wire> Conversation<W> {
     pub fn is_parting(&self) -> bool {
         match self {
             Self::Native(session) => session.is_parting(),
+            Self::Stomp(session) => session.is_parting(),
         }
     }
 
@@ -159,6 +184,7 @@ impl<W: Wire> Conversation<W> {
                     .map(|(document, command)| Request::Document(document, command))
                     .collect()
             }
+            Self::Stomp(session) => session.take_commands(),
         }
     }
 
@@ -166,6 +192,7 @@ impl<W: Wire> Conversation<W> {
     pub fn flush(&mut self) {
         match self {
             Self::Native(session) => session.flush(),
+            Self::Stomp(session) => session.flush(),
         }
     }
 
@@ -173,6 +200,7 @@ impl<W: Wire> Conversation<W> {
     pub fn close(&mut self, code: Code, detail: &str) {
         match self {
             Self::Native(session) => session.close(code, detail),
+            Self::Stomp(session) => session.close(code, detail),
         }
     }
 
@@ -180,6 +208,7 @@ impl<W: Wire> Conversation<W> {
     pub fn leave_all(&mut self) {
         match self {
             Self::Native(session) => session.leave_all(),
+            Self::Stomp(session) => session.leave_all(),
         }
     }
 
@@ -187,6 +216,7 @@ impl<W: Wire> Conversation<W> {
     pub fn is_closing(&self) -> bool {
         match self {
             Self::Native(session) => session.is_closing(),
+            Self::Stomp(session) => session.is_closing(),
         }
     }
 }

@@ -1,28 +1,47 @@
 //! `Protocol`: what is spoken within a transport, as the handshake or the port says.
 
 use inkwire_hub::Farewell;
-use inkwire_protocol::native::Encoding;
+use inkwire_protocol::{
+    native::Encoding,
+    stomp::{self as stomp_protocol, Version},
+};
 
-use crate::{Framing, native};
+use crate::{Framing, native, stomp};
 
 /// A protocol that a [`Conversation`](crate::Conversation) can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     Native(Encoding),
+    /// The version is settled by CONNECT.
+    Stomp(Option<Version>),
 }
 
 impl Protocol {
-    pub const ALL: [Self; 2] = [
+    pub const ALL: [Self; 6] = [
         Self::Native(Encoding::Json),
         Self::Native(Encoding::MessagePack),
+        Self::Stomp(None),
+        Self::Stomp(Some(Version::V1_0)),
+        Self::Stomp(Some(Version::V1_1)),
+        Self::Stomp(Some(Version::V1_2)),
     ];
 
     /// The WebSocket sub-protocols, of all protocols together.
-    pub const SUB_PROTOCOLS: [&str; 2] = Encoding::SUB_PROTOCOLS;
+    pub const SUB_PROTOCOLS: [&str; 5] = {
+        let [json, msgpack] = Encoding::SUB_PROTOCOLS;
+        let [newest, middle, oldest] = Self::STOMP_SUB_PROTOCOLS;
+        [json, msgpack, newest, middle, oldest]
+    };
+
+    /// Those that say that STOMP is spoken.
+    pub const STOMP_SUB_PROTOCOLS: [&str; 3] = stomp_protocol::SUB_PROTOCOLS;
 
     /// The protocol of this sub-protocol.
     pub fn of_sub_protocol(name: &str) -> Option<Self> {
-        Encoding::of_sub_protocol(name).map(Self::Native)
+        match Self::STOMP_SUB_PROTOCOLS.contains(&name) {
+            true => Some(Self::Stomp(None)),
+            false => Encoding::of_sub_protocol(name).map(Self::Native),
+        }
     }
 
     /// The metric label.
@@ -30,6 +49,10 @@ impl Protocol {
         match self {
             Self::Native(Encoding::Json) => "native/json",
             Self::Native(Encoding::MessagePack) => "native/msgpack",
+            Self::Stomp(None) => "stomp",
+            Self::Stomp(Some(Version::V1_0)) => "stomp/1.0",
+            Self::Stomp(Some(Version::V1_1)) => "stomp/1.1",
+            Self::Stomp(Some(Version::V1_2)) => "stomp/1.2",
         }
     }
 
@@ -37,6 +60,30 @@ impl Protocol {
     pub fn farewell(self, framing: Framing) -> Farewell {
         match self {
             Self::Native(encoding) => native::farewell(encoding, framing),
+            Self::Stomp(_) => stomp::farewell(framing),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_protocol_has_a_label_of_its_own() {
+        let labels: HashSet<_> = Protocol::ALL.into_iter().map(Protocol::as_str).collect();
+        assert_eq!(labels.len(), Protocol::ALL.len());
+    }
+
+    #[test]
+    fn a_sub_protocol_names_one_protocol() {
+        for name in Protocol::SUB_PROTOCOLS {
+            let is_stomp = name.ends_with(".stomp");
+            let found = Protocol::of_sub_protocol(name).unwrap();
+            assert_eq!(found == Protocol::Stomp(None), is_stomp, "{name}");
+        }
+        assert_eq!(Protocol::of_sub_protocol("chat"), None);
     }
 }

@@ -9,12 +9,18 @@ const REPLICA: &str = "127.0.0.1:8011";
 #[test]
 fn haproxy_accepts_the_configuration_with_one_replica_and_with_three() {
     let configuration = checkout().join("deploy/haproxy/haproxy.cfg");
-    for replicas in [1, 3] {
+    for (replicas, has_stomp) in [(1, false), (3, false), (1, true), (3, true)] {
         let mut command = Command::new(program("haproxy").unwrap());
         command.arg("-c").arg("-f").arg(&configuration);
         for number in 1..=replicas {
             command.env(format!("INKWIRE_REPLICA_{number}"), REPLICA);
             command.env(format!("INKWIRE_REPLICA_{number}_ADMIN"), "8021");
+        }
+        if has_stomp {
+            command.env("INKWIRE_STOMP_LISTEN", "127.0.0.1:61613");
+            for number in 1..=replicas {
+                command.env(format!("INKWIRE_REPLICA_{number}_STOMP"), "127.0.0.1:8031");
+            }
         }
         let said = run(&mut command);
         assert!(!said.to_lowercase().contains("warning"), "{said}");

@@ -67,6 +67,14 @@ const DAY_MS: u64 = 86_400_000;
 keys! {
     LISTEN "listen" Takes::List("ADDRESS"), "127.0.0.1:8080",
         "Where clients connect: one or more addresses with ports.";
+    STOMP_LISTEN "stomp_listen" Takes::List("ADDRESS"), "",
+        "Where STOMP clients connect without a WebSocket, in the clear: addresses with ports, customarily 61613. Without any there is no such port.";
+    STOMP_TLS_LISTEN "stomp_tls_listen" Takes::List("ADDRESS"), "",
+        "The same within TLS, customarily on 61614; needs `tls_certificate` and `tls_key`.";
+    TLS_CERTIFICATE "tls_certificate" Takes::Text("FILE"), "",
+        "A PEM file with this gateway's certificate for its clients, and behind it those between it and its authority.";
+    TLS_KEY "tls_key" Takes::Text("FILE"), "",
+        "A PEM file with the key of `tls_certificate`.";
     ADMIN "admin" Takes::Text("ADDRESS"), "127.0.0.1:9090",
         "Where `/livez`, `/readyz`, `/metrics` and `/tracing` answer. Keep it away from the public.";
     REDIS "redis" Takes::Text("URL"), "",
@@ -168,7 +176,7 @@ keys! {
     HEADER_READ_TIMEOUT_MS "header_read_timeout_ms" number(100, DAY_MS), "10000",
         "How long the head of a request may take.";
     HELLO_TIMEOUT_MS "hello_timeout_ms" number(100, DAY_MS), "10000",
-        "How long a session may take to say `hello`.";
+        "How long a session may take to say `hello`, or `CONNECT`.";
     HEARTBEAT_MS "heartbeat_ms" number(100, DAY_MS), "25000",
         "A client that was silent for so long gets a ping. At most a third of the smallest idle timeout on the way.";
     SILENCE_TIMEOUT_MS "silence_timeout_ms" number(200, DAY_MS), "85000",

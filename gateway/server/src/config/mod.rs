@@ -7,6 +7,7 @@ pub mod keys;
 mod layers;
 mod redis;
 mod sockjs;
+mod stomp;
 mod telemetry;
 mod tokens;
 
@@ -23,6 +24,7 @@ use inkwire_session::{Rate, SessionLimits};
 pub use fault::{Fault, Faults, Source};
 pub use layers::Given;
 pub use sockjs::SockJsConfig;
+pub use stomp::StompConfig;
 
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
@@ -44,6 +46,7 @@ pub struct Config {
     /// This replica's name; `None` if it is to draw one.
     pub replica: Option<String>,
     pub listen: ListenConfig,
+    pub stomp: StompConfig,
     pub admin: SocketAddr,
     pub admission: AdmissionConfig,
     pub websocket: WebSocketConfig,
@@ -158,20 +161,22 @@ impl Config {
             header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
         };
+        let stomp = stomp::read(layers, read_file);
+        let mut public = listen.addresses.clone();
+        public.extend(stomp.addresses());
         let admin = layers.text(&keys::ADMIN, fields::address);
         if let Some(admin) = admin
-            && listen
-                .addresses
-                .iter()
-                .any(|public| overlap(*public, admin))
+            && public.iter().any(|public| overlap(*public, admin))
         {
-            let problem = "is one of the addresses of listen: the admin port is not for the public";
+            let problem =
+                "is an address where clients connect: the admin port is not for the public";
             layers.fault(&keys::ADMIN, problem.to_owned());
         }
         Self {
             replica: layers.text(&keys::REPLICA, fields::replica),
-            admission: admission(layers, read_file, &listen.addresses),
+            admission: admission(layers, read_file, &public),
             listen,
+            stomp,
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
             sockjs: sockjs::read(layers, session.times),

@@ -3,7 +3,7 @@
 
 use axum::{extract::Request, response::Response};
 use http::{HeaderMap, StatusCode, Version, header};
-use inkwire_session::Framing;
+use inkwire_session::{Framing, Protocol};
 
 use super::{mount::Mount, routes::text, target::Target};
 use crate::{
@@ -39,6 +39,7 @@ pub(super) async fn upgrade(
         _ => (Framing::SockJsWebSocket, Some(Transport::SockJsWebSocket)),
     };
     let purpose = Purpose {
+        sub_protocols: &Protocol::SUB_PROTOCOLS,
         speech: Speech::Told(mount.inside),
         framing,
         label,

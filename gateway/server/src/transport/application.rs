@@ -172,10 +172,7 @@ impl<W: Wire> Application<W> {
             let Some(first) = octets.find(|octet| !matches!(octet, b'\r' | b'\n')) else {
                 return;
             };
-            match protocol_of(first) {
-                Some(protocol) => self.choose(protocol),
-                None => return self.close(Code::Malformed, "no protocol begins like this message"),
-            }
+            self.choose(protocol_of(first));
         }
         match self {
             Self::Conversation(conversation) => {
@@ -357,10 +354,10 @@ impl<W: Wire> Echo<W> {
 }
 
 /// Which protocol a session speaks whose first message begins so.
-fn protocol_of(first: u8) -> Option<Protocol> {
+fn protocol_of(first: u8) -> Protocol {
     match first {
-        b'{' => Some(Protocol::Native(Encoding::Json)),
-        _ => Protocol::of_sub_protocol("v12.stomp"),
+        b'{' => Protocol::Native(Encoding::Json),
+        _ => Protocol::Stomp(None),
     }
 }
 

@@ -202,7 +202,13 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                     }
                 }
                 Event::Read(Ok(0) | Err(_)) | Event::Writable(Err(_)) => self.vanish(),
-                Event::Read(Ok(_)) => self.decode(),
+                Event::Read(Ok(_)) => {
+                    self.decode();
+                    if matches!(self.phase, Phase::Closing { .. }) {
+                        // Who never stops sending does not keep the timer from its turn.
+                        self.meet_deadline();
+                    }
+                }
                 Event::Writable(Ok(())) => self.outbox.resume(),
                 Event::Outbox => self.session.called(Instant::now(), clock::now_ms()),
                 Event::Leaving => is_leaving = true,

@@ -46,7 +46,7 @@ where
 
 /// Reads until the other side's end, so that what it sent meanwhile does not make the kernel throw away
 /// what we said.
-pub(super) async fn linger(mut half: impl AsyncRead + Unpin, at_most: Duration) {
+pub(crate) async fn linger(mut half: impl AsyncRead + Unpin, at_most: Duration) {
     let reading = async {
         let mut dropped = [0; 1_024];
         while matches!(half.read(&mut dropped).await, Ok(1..)) {}

@@ -148,3 +148,94 @@ fn gather(slices: &[IoSlice<'_>], gathered: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncRead, ReadBuf};
+
+    use super::*;
+
+    /// A stream that takes whatever it is given, and sends so much of it.
+    #[derive(Clone, Default)]
+    struct Tunnel(Arc<Mutex<Inside>>);
+
+    #[derive(Default)]
+    struct Inside {
+        taken: Vec<u8>,
+        sent: Vec<u8>,
+        room: usize,
+        waker: Option<Waker>,
+    }
+
+    impl Tunnel {
+        fn inside(&self) -> MutexGuard<'_, Inside> {
+            self.0.lock().unwrap()
+        }
+
+        fn give_room(&self) {
+            let mut inside = self.inside();
+            inside.room += 4;
+            if let Some(waker) = inside.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    impl AsyncWrite for Tunnel {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.inside().taken.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let inside = &mut *self.inside();
+            let going = inside.room.min(inside.taken.len());
+            inside.sent.extend(inside.taken.drain(..going));
+            inside.room -= going;
+            if inside.taken.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            inside.waker = Some(context.waker().clone());
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncRead for Tunnel {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn who_wrote_comes_back_until_all_of_it_is_sent() {
+        for text in ["0123456789", "0"] {
+            let tunnel = Tunnel::default();
+            let (_read_half, write_half) = tokio::io::split(tunnel.clone());
+            let wire = StreamWire::new(write_half);
+            let mut left = text.as_bytes();
+            while !left.is_empty() {
+                match wire.try_write_vectored(&[IoSlice::new(left)]) {
+                    Ok(written) => left = &left[written..],
+                    Err(error) => {
+                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                        tunnel.give_room();
+                        wire.writable().await.unwrap();
+                    }
+                }
+            }
+            assert_eq!(tunnel.inside().sent, text.as_bytes());
+        }
+    }
+}

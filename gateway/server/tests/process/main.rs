@@ -17,6 +17,7 @@ mod limits;
 mod native;
 mod peer;
 mod replica;
+mod stomp;
 mod stop;
 mod telemetry;
 mod tickets;

@@ -37,11 +37,17 @@ pub(crate) fn shake_hands(stream: &mut TcpStream, headers: &[&str]) -> Answer {
 
 /// The same with lines that are perhaps no text.
 pub(crate) fn shake_hands_in_bytes(stream: &mut TcpStream, headers: &[&[u8]]) -> Answer {
-    let mut request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+    shake_hands_at("/ws", stream, headers)
+}
+
+/// The same at another path.
+pub(crate) fn shake_hands_at(path: &str, stream: &mut TcpStream, headers: &[&[u8]]) -> Answer {
+    let mut request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        .as_bytes()
-        .to_vec();
+    )
+    .into_bytes();
     for header in headers {
         request.extend_from_slice(header);
         request.extend_from_slice(b"\r\n");

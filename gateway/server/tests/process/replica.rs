@@ -20,6 +20,9 @@ pub(crate) struct Replica {
     child: Child,
     lines: Receiver<String>,
     pub(crate) address: SocketAddr,
+    /// Where STOMP is spoken without a WebSocket, if it is.
+    pub(crate) stomp: Option<SocketAddr>,
+    pub(crate) stomp_tls: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
 }
 
@@ -89,36 +92,41 @@ impl Replica {
             child,
             lines,
             address: unknown,
+            stomp: None,
+            stomp_tls: None,
             admin: unknown,
         };
-        replica.address = replica.logged_address("listening");
-        replica.admin = replica.logged_address("admin port open");
-        replica
-    }
-
-    fn logged_address(&self, message: &str) -> SocketAddr {
-        let line = self.wait_for_log(message);
-        line["address"]
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .expect("an address")
+        loop {
+            let line = replica.next_line("where it listens");
+            let address = line["address"].as_str().and_then(|text| text.parse().ok());
+            match (line["message"].as_str(), address) {
+                (Some("listening"), Some(address)) => replica.address = address,
+                (Some("listening for STOMP"), address) => replica.stomp = address,
+                (Some("listening for STOMP over TLS"), address) => replica.stomp_tls = address,
+                (Some("admin port open"), Some(address)) => {
+                    replica.admin = address;
+                    return replica;
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The next line with this message.
     pub(crate) fn wait_for_log(&self, message: &str) -> Value {
-        let deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    let line: Value = serde_json::from_str(&line).unwrap_or_default();
-                    if line["message"] == message {
-                        return line;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => panic!("no log says {message:?}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("it ended before saying {message:?}"),
+            let line = self.next_line(message);
+            if line["message"] == message {
+                return line;
             }
+        }
+    }
+
+    fn next_line(&self, awaited: &str) -> Value {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => serde_json::from_str(&line).unwrap_or_default(),
+            Err(RecvTimeoutError::Timeout) => panic!("no log says {awaited:?}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("it ended before saying {awaited:?}"),
         }
     }
 

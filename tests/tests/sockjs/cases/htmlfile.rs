@@ -47,12 +47,12 @@ pub(crate) fn frames(servers: &Servers) {
 
 pub(crate) fn callback(servers: &Servers) {
     let answer = get(format!("{}/htmlfile", session(ECHO))).ask(servers);
-    answer.is(500, "\"callback\" parameter required\n");
+    answer.is(500, "\"callback\" parameter required");
     for callback in ["%20", "*", "abc(", "abc%28"] {
         let path = format!("{}/htmlfile?c={callback}", session(ECHO));
         get(path)
             .ask(servers)
-            .is(500, "invalid \"callback\" parameter\n");
+            .is(500, "invalid \"callback\" parameter");
     }
 }
 

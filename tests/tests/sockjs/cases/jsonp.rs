@@ -39,7 +39,7 @@ pub(crate) fn frames(servers: &Servers) {
 
 pub(crate) fn callback_is_wanted(servers: &Servers) {
     let answer = get(format!("{}/jsonp", session(ECHO))).ask(servers);
-    answer.is(500, "\"callback\" parameter required\n");
+    answer.is(500, "\"callback\" parameter required");
 }
 
 pub(crate) fn callbacks_that_are_none(servers: &Servers) {
@@ -47,7 +47,7 @@ pub(crate) fn callbacks_that_are_none(servers: &Servers) {
         let path = format!("{}/jsonp?c={callback}", session(ECHO));
         get(path)
             .ask(servers)
-            .is(500, "invalid \"callback\" parameter\n");
+            .is(500, "invalid \"callback\" parameter");
     }
 }
 

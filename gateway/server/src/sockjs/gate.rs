@@ -1,8 +1,9 @@
 //! `SockJs`: what all base paths of a replica share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use inkwire_protocol::sockjs::IframePage;
+use tokio::time::sleep;
 
 use super::{
     local::{LocalSessions, WayOutTimes},
@@ -40,8 +41,27 @@ impl SockJs {
     ) -> Result<Option<Arc<dyn Session>>, RelayAway> {
         match (self.sessions.find(key), &self.relay) {
             (Some(here), _) => Ok(Some(here)),
-            (None, Some(relay)) => relay.find(key).await,
+            (None, Some(relay)) => patiently(|| relay.find(key)).await,
             (None, None) => Ok(None),
         }
     }
+}
+
+/// How often what the replicas share is asked, and the pause between: SockJS clients give up a session
+/// for one failed request.
+const ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Asks again for a moment while there is no answer.
+pub(super) async fn patiently<T, A>(ask: impl Fn() -> A) -> Result<T, RelayAway>
+where
+    A: Future<Output = Result<T, RelayAway>>,
+{
+    for _ in 1..ATTEMPTS {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(RelayAway) => sleep(PAUSE).await,
+        }
+    }
+    ask().await
 }

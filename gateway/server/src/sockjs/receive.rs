@@ -15,6 +15,7 @@ use inkwire_session::Framing;
 
 use super::{
     attachment::{Attachment, Receiver},
+    gate::patiently,
     local::{self, Found, Opening, Place},
     mount::Mount,
     principal::Principal,
@@ -146,13 +147,13 @@ impl Visitor<'_> {
         };
         let newcomers = self.gateway.takes_newcomers();
         let lease = match (&sockjs.relay, newcomers) {
-            (Some(relay), Ok(())) => match relay.claim(&self.key).await? {
+            (Some(relay), Ok(())) => match patiently(|| relay.claim(&self.key)).await? {
                 Claim::Theirs(session) => return Ok(session),
                 Claim::Mine(lease) => Some(lease),
             },
             // This replica opens none, but another may have it.
             (Some(relay), Err(refused)) => {
-                return relay.find(&self.key).await?.ok_or(refused);
+                return patiently(|| relay.find(&self.key)).await?.ok_or(refused);
             }
             (None, newcomers) => {
                 newcomers?;

@@ -18,5 +18,8 @@ mod window;
 mod write_seat;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::farewell;
 pub use session::StompSession;

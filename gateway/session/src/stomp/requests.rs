@@ -435,6 +435,16 @@ impl<W: Wire> Requests<W> {
 
     /// Leaves all and says nothing more.
     pub(super) fn leave_all(&mut self) {
+        self.end_subscriptions();
+        for writing in self.writings.drain().map(|(_, writing)| writing) {
+            self.commands
+                .push(writing.document, Command::Leave(writing.member));
+        }
+        self.ways.clear();
+    }
+
+    /// Nothing is delivered any more.
+    pub(super) fn end_subscriptions(&mut self) {
         for (_, subscription) in self.subscriptions.drain() {
             if let Subscription::Log { document, reading } = subscription
                 && let Some(member) = reading.end()
@@ -442,11 +452,6 @@ impl<W: Wire> Requests<W> {
                 self.commands.push(document, Command::Leave(member));
             }
         }
-        for writing in self.writings.drain().map(|(_, writing)| writing) {
-            self.commands
-                .push(writing.document, Command::Leave(writing.member));
-        }
-        self.ways.clear();
     }
 
     pub(super) fn role_for(

@@ -384,6 +384,7 @@ impl<W: Wire> StompSession<W> {
             Output::Commit(committed) => requests.commit(committed, now),
             Output::Acknowledge(acknowledgement) => requests.acknowledge(acknowledgement),
             Output::Disconnect { receipt } => {
+                requests.end_subscriptions();
                 *leaving = Some(Leaving {
                     is_over: receipt.is_none(),
                     receipt,

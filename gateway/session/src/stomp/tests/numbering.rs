@@ -1,0 +1,246 @@
+//! Entries that the session numbers, and those that the application does.
+
+use super::*;
+use inkwire_model::Role;
+
+const ESSAY: &str = "/app/documents/essay";
+
+fn writing() -> Transcript {
+    let mut t = Transcript::known("alice essay=writer");
+    t.say(send(ESSAY, "a"));
+    assert!(matches!(
+        t.asked().as_slice(),
+        [Asked::Join {
+            receive: false,
+            client: Some(_),
+            ..
+        }]
+    ));
+    t
+}
+
+fn given(number: u64, body: &str) -> Frame {
+    send(ESSAY, body)
+        .with("client-id", CLIENT)
+        .with("client-seq", &number.to_string())
+}
+
+fn numbers(all: &[u64], text: &[&str]) -> Vec<(u64, String)> {
+    let text = text.iter().map(|text| (*text).to_owned());
+    all.iter().copied().zip(text).collect()
+}
+
+#[test]
+fn nothing_is_sent_before_the_join_is_answered() {
+    let mut t = writing();
+    t.say(send(ESSAY, "b"));
+    assert_eq!(t.asked(), []);
+    t.let_write("essay", None);
+    assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
+    t.say(send(ESSAY, "c"));
+    assert_eq!(t.submitted(), numbers(&[3], &["c"]));
+    assert_eq!(t.seen(), []);
+}
+
+#[test]
+fn what_a_log_does_not_take_now_waits_and_control_frames_are_read_meanwhile() {
+    for nack in [
+        Nack::Throttled { after_ms: 50 },
+        Nack::Unavailable { after_ms: 50 },
+        Nack::LogFull,
+    ] {
+        let mut t = writing().subscribe_errors();
+        t.say(send(ESSAY, "b").with("receipt", "b"));
+        t.let_write("essay", None);
+        t.asked();
+        t.nack("essay", 1, &nack);
+        assert_eq!((t.asked(), t.seen()), (vec![], vec![]));
+        t.say(subscribe("r", "/user/queue/replies").with("receipt", "control"));
+        assert_eq!(t.frame(), Frame::receipt("control"));
+        t.meet_deadline();
+        assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
+        t.ack("essay", 1);
+        t.ack("essay", 2);
+        assert_eq!(t.frame().headers.get("receipt-id"), Some("b"));
+    }
+}
+
+#[test]
+fn a_refused_send_takes_no_number() {
+    let mut t = writing().subscribe_errors();
+    for body in ["b", "c"] {
+        t.say(send(ESSAY, body).with("receipt", body));
+    }
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.nack(
+        "essay",
+        2,
+        &Nack::Invalid {
+            why: "no".to_owned(),
+        },
+    );
+    let refused = t.frame();
+    assert_eq!(refused.headers.get("code"), Some("invalid"));
+    assert_eq!(refused.headers.get("receipt-id"), Some("b"));
+    assert_eq!(
+        refused.headers.get("destination"),
+        Some("/user/queue/errors")
+    );
+    assert_eq!(t.submitted(), numbers(&[2], &["c"]));
+}
+
+#[test]
+fn what_a_failover_lost_is_sent_again() {
+    let mut t = writing();
+    t.say(send(ESSAY, "b").with("receipt", "b"));
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.ack("essay", 2);
+    t.frames();
+    let nack = Nack::Gap {
+        expected: 1,
+        row: None,
+    };
+    t.answer(
+        "essay",
+        &Delivery::Nack {
+            client_seq: None,
+            nack: &nack,
+        },
+    );
+    assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
+    t.ack("essay", 2);
+    assert_eq!(t.seen(), [], "one receipt for one SEND");
+}
+
+#[test]
+fn after_a_reset_it_goes_on_where_the_log_stands() {
+    let mut t = writing();
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.answer(
+        "essay",
+        &Delivery::Reset {
+            cause: inkwire_model::ResetCause::Diverged,
+            position: start(),
+            row: None,
+            snapshot: None,
+        },
+    );
+    t.say(send(ESSAY, "b"));
+    assert_eq!(t.asked(), []);
+    t.let_write("essay", None);
+    assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
+}
+
+#[test]
+fn a_session_over_its_rate_waits_too() {
+    let mut t = Transcript::with(Framing::Stream, Presented::Nothing, |limits| {
+        limits.appends = crate::Rate {
+            per_second: 10,
+            burst: 2,
+        };
+    })
+    .connected("alice essay=writer", Version::V1_2)
+    .subscribe_errors();
+    for body in ["a", "b", "c"] {
+        t.say(send(ESSAY, body));
+    }
+    t.asked();
+    t.let_write("essay", None);
+    assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
+    t.ack("essay", 2);
+    t.meet_deadline();
+    assert_eq!(t.submitted(), numbers(&[3], &["c"]));
+    assert_eq!(t.seen(), []);
+}
+
+#[test]
+fn given_numbers_go_as_they_are_and_nacks_tell() {
+    let mut t = Transcript::known("alice essay=writer").subscribe_errors();
+    t.say(given(5, "e").with("receipt", "e"));
+    assert!(
+        matches!(t.asked().as_slice(), [Asked::Join { client: Some(client), .. }] if client.to_string() == CLIENT)
+    );
+    t.let_write("essay", None);
+    t.say(given(6, "f"));
+    assert_eq!(t.submitted(), numbers(&[5, 6], &["e", "f"]));
+    t.nack(
+        "essay",
+        5,
+        &Nack::Gap {
+            expected: 3,
+            row: None,
+        },
+    );
+    let nack = t.frame();
+    for (name, value) in [
+        ("code", "gap"),
+        ("client-seq", "5"),
+        ("expected", "3"),
+        ("receipt-id", "e"),
+    ] {
+        assert_eq!(nack.headers.get(name), Some(value));
+    }
+    t.say(given(3, "c").with("receipt", "c"));
+    t.asked();
+    t.ack("essay", 3);
+    let receipt = t.frame();
+    assert_eq!(
+        pairs(&receipt.headers),
+        [
+            ("receipt-id", "c"),
+            ("position", "13-0123456789abcdef"),
+            ("client-seq", "3")
+        ]
+    );
+}
+
+#[test]
+fn given_numbers_that_are_refused_here_keep_their_place() {
+    let mut t = Transcript::known("rita essay=reviewer");
+    t.say(given(1, "e"));
+    t.asked();
+    t.let_write("essay", None);
+    let asked = t.asked();
+    let [Asked::Submit(_, all)] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(all[0].entry, Err(Nack::Forbidden { need: Role::Writer }));
+}
+
+#[test]
+fn half_a_number_is_none() {
+    let mut t = Transcript::known("alice essay=writer").subscribe_errors();
+    for frame in [
+        send(ESSAY, "a").with("client-seq", "1"),
+        send(ESSAY, "a").with("client-id", CLIENT),
+        send(ESSAY, "a")
+            .with("client-id", "me")
+            .with("client-seq", "1"),
+        given(0, "a"),
+        send(ESSAY, "{").with("content-type", "application/json"),
+    ] {
+        t.say(frame);
+        assert_eq!(t.frame().headers.get("code"), Some("invalid"));
+        assert_eq!(t.asked(), []);
+    }
+}
+
+#[test]
+fn an_idle_writer_is_left() {
+    let mut t = writing();
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.wait(299_999);
+    assert_eq!(t.asked(), []);
+    t.wait(1);
+    assert_eq!(t.asked(), [Asked::Leave("essay".to_owned())]);
+    t.say(send(ESSAY, "b"));
+    assert!(matches!(t.asked().as_slice(), [Asked::Join { .. }]));
+}

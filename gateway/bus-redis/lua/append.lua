@@ -76,11 +76,15 @@ local function first_refusal(args, first, state, room)
   end
 end
 
--- Drops all but the latest entries, once there are an eighth more. The base is the position just below
--- the first that is left, so that a resume exactly there can still be checked.
-local function retain(state_key, log_key, seq, latest)
-  local above = latest + floor(latest / 8)
-  if seq <= above or seq - seq_of(call('HGET', state_key, 'base')) <= above then
+-- Drops all but the latest entries, once in an eighth as many: whenever the seq reaches a multiple of
+-- that. The base is the position just below the first that is left, so that a resume exactly there can
+-- still be checked.
+local function retain(state_key, log_key, before, seq, latest)
+  local step = max(1, floor(latest / 8))
+  if seq - seq % step <= before or seq <= latest then
+    return
+  end
+  if seq - seq_of(call('HGET', state_key, 'base')) <= latest then
     return
   end
   local id = seq - latest .. '-0'
@@ -215,7 +219,7 @@ local function append(keys, args)
   if records_n > 0 then
     call('SPUBLISH', args[1], records_n == 1 and records[1] or concat(records))
     if latest > 0 then
-      retain(state_key, log_key, seq, latest)
+      retain(state_key, log_key, seq - records_n, seq, latest)
     end
   end
   if new_row then

@@ -48,8 +48,9 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Appends entries of one document, in order, in one atomic call (C1). Calls of one document
     /// take effect in the order in which they were made. Afterwards the log is trimmed as its
-    /// retention has it: to the latest N, once it holds more than N and an eighth of it, in the same
-    /// step, and the position just below the first entry becomes its base.
+    /// retention has it, in the same step: to the latest N, whenever the head reaches a multiple of
+    /// N/8, so that it never holds more than an eighth more. The position just below the first entry
+    /// becomes its base.
     fn append(&self, append: Append);
 
     /// Reads one page of a log, with where the askers stand, in one atomic call (C4, C6).

@@ -17,9 +17,9 @@ pub enum Retention {
 }
 
 impl Retention {
-    /// How many entries a log may hold before it is trimmed, so that appends share the cost of it.
-    pub fn trimmed_above(latest: u32) -> u32 {
-        latest.saturating_add(latest / 8)
+    /// The log is trimmed whenever its head reaches a multiple of this, so that appends share the cost.
+    pub fn trimmed_every(latest: u32) -> u32 {
+        (latest / 8).max(1)
     }
 }
 

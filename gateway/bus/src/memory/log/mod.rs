@@ -113,20 +113,21 @@ impl Log {
             }
             appended.outcomes.push(outcome);
         }
-        if !appended.entries.is_empty() {
-            self.retain(retention);
+        if let Some(first) = appended.entries.first() {
+            self.retain(first.position.seq - 1, retention);
         }
         appended
     }
 
-    fn retain(&mut self, retention: Retention) {
+    /// Trims what was appended to after `before`.
+    fn retain(&mut self, before: Seq, retention: Retention) {
         let Retention::Latest(latest) = retention else {
             return;
         };
         let latest = latest.max(1);
-        let held = self.head().seq - self.base.seq;
-        if held > Retention::trimmed_above(latest).into() {
-            self.trim(self.head().seq.saturating_sub(latest.into()));
+        let (head, every) = (self.head().seq, Seq::from(Retention::trimmed_every(latest)));
+        if head - head % every > before {
+            self.trim(head.saturating_sub(latest.into()));
         }
     }
 

@@ -18,7 +18,9 @@ mod shard_task;
 mod tally;
 mod watch;
 
-pub use inkwire_bus::Unavailable;
+pub use inkwire_bus::{
+    MessageId, NewMessage, QueueMessage, ReceiverId, SendGroup, Sent, Unavailable,
+};
 
 pub use command::{Command, Join, JoinFrom, MemberKey, Reach, Request, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};

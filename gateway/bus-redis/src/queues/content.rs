@@ -2,7 +2,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use inkwire_bus::NewMessage;
-use inkwire_model::Subject;
+use inkwire_model::{ContentType, Subject};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u8 = 1;
@@ -10,7 +10,7 @@ const VERSION: u8 = 1;
 #[derive(Serialize, Deserialize)]
 struct Packed<'a>(
     /* sender */ &'a str,
-    /* content_type */ Option<&'a str>,
+    /* content_type */ &'a str,
     /* headers */ #[serde(borrow)] Vec<(&'a str, &'a str)>,
     /* payload */ #[serde(borrow)] &'a serde_bytes::Bytes,
     /* traceparent */ Option<&'a str>,
@@ -20,7 +20,7 @@ pub(super) fn pack(message: &NewMessage) -> Bytes {
     let headers = message.headers.iter();
     let packed = Packed(
         message.sender.as_str(),
-        message.content_type.as_deref(),
+        message.content_type.as_str(),
         headers
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect(),
@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &Bytes) -> Option<NewMessage> {
     let headers = headers.into_iter();
     Some(NewMessage {
         sender: Subject::parse_author(sender).ok()?,
-        content_type: content_type.map(str::to_owned),
+        content_type: ContentType::parse(content_type).ok()?,
         headers: headers
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
@@ -63,7 +63,7 @@ mod tests {
     fn what_was_packed_is_read_and_nothing_else() {
         let message = NewMessage {
             sender: Subject::parse("née").unwrap(),
-            content_type: Some("text/plain".to_owned()),
+            content_type: ContentType::parse("text/plain").unwrap(),
             headers: vec![
                 ("a".to_owned(), "b\n".to_owned()),
                 ("a".to_owned(), String::new()),

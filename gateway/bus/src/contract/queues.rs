@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use inkwire_model::{ClientId, QueueName, Subject};
+use inkwire_model::{ClientId, ContentType, QueueName, Subject};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -79,7 +79,7 @@ fn jobs() -> QueueName {
 fn message(payload: &str) -> Arc<NewMessage> {
     Arc::new(NewMessage {
         sender: Subject::parse("alice").expect("a subject"),
-        content_type: Some("text/plain".to_owned()),
+        content_type: ContentType::parse("text/plain").expect("a type"),
         headers: vec![("colour".to_owned(), "blue\n".to_owned())],
         payload: payload.to_owned().into(),
         traceparent: None,

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use inkwire_model::Subject;
+use inkwire_model::{ContentType, Subject};
 
 /// A stored message's name: it stays the same however often the message is given out. Later stored
 /// means larger.
@@ -51,7 +51,7 @@ impl fmt::Debug for MessageId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
     pub sender: Subject,
-    pub content_type: Option<String>,
+    pub content_type: ContentType,
     /// What else the sender said of it, in its order.
     pub headers: Vec<(String, String)>,
     pub payload: Bytes,

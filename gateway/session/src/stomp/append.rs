@@ -13,6 +13,7 @@ use super::{
     destination::Destination,
     given::{Given, Run},
     own::{Own, QUEUE_ENTRIES_MAX},
+    queues::WholeOfQueue,
     requests::{Requests, Way},
     write_seat::WriteSeat,
     writing::{IDLE_MS, Numbering, Writing},
@@ -29,6 +30,13 @@ const CROWDED_AFTER_MS: u64 = 1_000;
 fn crowded() -> Refused {
     let detail = "as many entries wait as may; wait for receipts";
     Refused::new(Code::Throttled, detail).with("after-ms", CROWDED_AFTER_MS)
+}
+
+/// The SENDs of a transaction, checked.
+enum Gathered {
+    Nothing,
+    Log(Whole),
+    Queue(WholeOfQueue),
 }
 
 impl<W: Wire> Requests<W> {
@@ -83,27 +91,37 @@ impl<W: Wire> Requests<W> {
             })?;
         }
         match plan {
-            None => {
+            Gathered::Nothing => {
                 self.answers.receipt(receipt);
                 Ok(())
             }
-            Some(plan) => {
+            Gathered::Queue(whole) => {
+                self.store_whole(whole, receipt);
+                Ok(())
+            }
+            Gathered::Log(plan) => {
                 let result = self.append_whole(plan, receipt.clone(), now);
                 result.map_err(|refused| Fatal::new(refused.code, refused.detail, receipt))
             }
         }
     }
 
-    /// Checks all of it before anything is written. `None` if there is nothing to write.
-    fn plan(&mut self, sends: Vec<SendFrame>) -> Result<Option<Whole>, Refused> {
-        let mut whole: Option<Whole> = None;
+    /// Checks all of it before anything is written. It goes to one destination.
+    fn plan(&mut self, sends: Vec<SendFrame>) -> Result<Gathered, Refused> {
+        let (mut whole, mut of_queue): (Option<Whole>, _) = (None, None);
         for mut send in sends {
             let destination = std::mem::take(&mut send.destination);
             let target = Destination::parse_target(&destination, &self.grant.subject)
                 .map_err(|fault| Refused::new(fault.code(), fault.to_string()))?;
-            let Destination::Log(document) = target else {
-                let detail =
-                    format!("a transaction writes to a document or a topic, not to {destination}");
+            if let (Destination::Queue(queue), None) = (&target, &whole) {
+                let queue = queue.clone();
+                self.gather_for_queue(&mut of_queue, queue, &destination, send)?;
+                continue;
+            }
+            let (Destination::Log(document), None) = (target, &of_queue) else {
+                let detail = format!(
+                    "a transaction sends to one document, topic or queue, not to {destination} as well"
+                );
                 return Err(Refused::new(Code::Invalid, detail));
             };
             self.role_for(&document, Capability::Comment)?;
@@ -122,7 +140,11 @@ impl<W: Wire> Requests<W> {
             }
             whole.entries.push((client_seq.unwrap_or_default(), draft));
         }
-        Ok(whole)
+        Ok(match (whole, of_queue) {
+            (Some(whole), _) => Gathered::Log(whole),
+            (None, Some(whole)) => Gathered::Queue(whole),
+            (None, None) => Gathered::Nothing,
+        })
     }
 
     fn append_whole(

@@ -16,6 +16,9 @@ use crate::now::Now;
 impl<W: Wire> Requests<W> {
     /// Hears all notes. The ids of subscriptions that the hub ended.
     pub(super) fn hear(&mut self, now: Now) -> Result<Vec<String>, Fatal> {
+        for news in self.inbox.take_of_queues() {
+            self.hear_of_queue(news)?;
+        }
         let mut ended = Vec::new();
         let mut touched: Vec<Way> = Vec::new();
         for Note { member, news } in self.inbox.take() {
@@ -65,6 +68,7 @@ impl<W: Wire> Requests<W> {
         self.writings
             .values()
             .all(super::writing::Writing::is_settled)
+            && self.queueing.is_settled()
     }
 
     fn hear_of(&mut self, way: &Way, news: News, now: Now) -> Result<(), Fatal> {

@@ -39,10 +39,27 @@ pub(super) enum News {
     },
 }
 
+/// Something of a queue that the connection's task has to say.
+#[derive(Debug)]
+pub(super) enum QueueNews {
+    /// What a receiver held goes to others, since this replica stood still.
+    Lost { receipt: Option<String> },
+    /// A SEND that is not stored, as far as is known.
+    Refused {
+        code: Code,
+        destination: String,
+        receipt: Option<String>,
+        /// It was a transaction.
+        is_whole: bool,
+    },
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     // Held to put one note in or to take all out.
     notes: Mutex<Vec<Note>>,
+    // The same, of queues.
+    of_queues: Mutex<Vec<QueueNews>>,
 }
 
 impl Inbox {
@@ -54,11 +71,28 @@ impl Inbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().is_empty() && self.lock_of_queues().is_empty()
     }
 
     pub(super) fn take(&self) -> Vec<Note> {
         std::mem::take(&mut *self.lock())
+    }
+
+    /// True if there was none of queues: the connection's task is to be called.
+    pub(super) fn put_of_queue(&self, news: QueueNews) -> bool {
+        let mut of_queues = self.lock_of_queues();
+        of_queues.push(news);
+        of_queues.len() == 1
+    }
+
+    pub(super) fn take_of_queues(&self) -> Vec<QueueNews> {
+        std::mem::take(&mut *self.lock_of_queues())
+    }
+
+    fn lock_of_queues(&self) -> MutexGuard<'_, Vec<QueueNews>> {
+        self.of_queues
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Note>> {

@@ -10,6 +10,7 @@ mod hearing;
 mod inbox;
 mod message;
 mod own;
+mod queues;
 mod reading;
 mod requests;
 mod session;

@@ -15,6 +15,7 @@ use super::{
     content,
     destination::Destination,
     inbox::Inbox,
+    queues::Queueing,
     reading::{Plan, Reading, What},
     window::{WINDOW_DEFAULT, WINDOW_MAX, Window},
     writing::Writing,
@@ -33,6 +34,7 @@ enum Subscription<W> {
     Errors,
     /// Nothing comes there yet that was not asked for.
     Replies,
+    Queue,
 }
 
 /// Which membership a SEND goes through: that of a document and a client; without one the session numbers.
@@ -52,6 +54,7 @@ pub(super) struct Requests<W> {
     /// Drawn at the first SEND.
     pub(super) jitter: Option<Jitter>,
     pub(super) opened_at: Instant,
+    pub(super) queueing: Queueing<W>,
     subscriptions: HashMap<String, Subscription<W>>,
     /// How many subscriptions there were, to name the next one.
     subscribed: u64,
@@ -84,6 +87,7 @@ impl<W: Wire> Requests<W> {
             ways: HashMap::new(),
             jitter: None,
             opened_at: now.instant,
+            queueing: Queueing::default(),
             subscriptions: HashMap::new(),
             subscribed: 0,
             joins,
@@ -103,6 +107,15 @@ impl<W: Wire> Requests<W> {
     }
 
     fn try_subscribe(&mut self, subscribe: Subscribe, now: Now) -> Result<(), Refused> {
+        let source = Destination::parse_source(&subscribe.destination, &self.grant.subject)
+            .map_err(|fault| Refused::new(fault.code(), fault.to_string()))?;
+        if let Destination::Queue(queue) = source {
+            let id = subscribe.id.clone();
+            self.subscribed += 1;
+            self.receive_queue(queue, subscribe, self.subscribed, now)?;
+            self.subscriptions.insert(id, Subscription::Queue);
+            return Ok(());
+        }
         let Subscribe {
             id,
             destination,
@@ -110,8 +123,6 @@ impl<W: Wire> Requests<W> {
             headers,
             receipt,
         } = subscribe;
-        let source = Destination::parse_source(&destination, &self.grant.subject)
-            .map_err(|fault| Refused::new(fault.code(), fault.to_string()))?;
         let (document, what) = match source {
             Destination::Log(document) => (document, What::Entries),
             Destination::Signals(document) => (document, What::Signals),
@@ -218,6 +229,7 @@ impl<W: Wire> Requests<W> {
                 self.answers.receipt(reading.take_receipt());
             }
             Some(Subscription::Errors) => self.answers.unsubscribe(id),
+            Some(Subscription::Queue) => self.leave_queue(id),
             Some(Subscription::Replies) | None => {}
         }
         self.answers.receipt(receipt);
@@ -229,8 +241,12 @@ impl<W: Wire> Requests<W> {
             subscription,
             token,
             receipt,
-            ..
+            verdict,
         } = acknowledgement;
+        let of_queue = receipt.clone();
+        if self.settle_queue(subscription.as_deref(), &token, verdict, of_queue) {
+            return Ok(());
+        }
         let is_known = self.acknowledge_log(subscription.as_deref(), &token);
         if !is_known {
             let detail = format!("no message with the id {token:?} waits for an acknowledgement");
@@ -318,10 +334,10 @@ impl<W: Wire> Requests<W> {
                 let detail = format!("no call {name:?} is configured");
                 Err(Refused::new(Code::NoRoute, detail))
             }
-            Destination::Presence(_)
-            | Destination::Queue(_)
-            | Destination::Errors
-            | Destination::Replies => {
+            Destination::Queue(queue) => {
+                self.send_to_queue(queue, destination, send, receipt.clone(), now)
+            }
+            Destination::Presence(_) | Destination::Errors | Destination::Replies => {
                 let detail = format!("nothing can be sent to {destination}");
                 Err(Refused::new(Code::NoRoute, detail))
             }
@@ -429,7 +445,7 @@ impl<W: Wire> Requests<W> {
         self.subscriptions
             .retain(|_, subscription| match subscription {
                 Subscription::Log { reading, .. } => reading.stands(),
-                Subscription::Errors | Subscription::Replies => true,
+                Subscription::Errors | Subscription::Replies | Subscription::Queue => true,
             });
     }
 
@@ -445,6 +461,7 @@ impl<W: Wire> Requests<W> {
 
     /// Nothing is delivered any more.
     pub(super) fn end_subscriptions(&mut self) {
+        self.queueing.leave_all();
         for (_, subscription) in self.subscriptions.drain() {
             if let Subscription::Log { document, reading } = subscription
                 && let Some(member) = reading.end()

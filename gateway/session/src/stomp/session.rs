@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::BytesMut;
-use inkwire_hub::{Command, Outbox, Request, SessionId, Wire};
-use inkwire_model::{Code, DocumentId, UnixMillis};
+use inkwire_hub::{Command, Outbox, QueueCommand, Request, SessionId, Wire};
+use inkwire_model::{Code, DocumentId, QueueName, UnixMillis};
 use inkwire_protocol::stomp::{
     Conversation, ConversationLimits, ConversationTimes, DecoderLimits, Headers, Output, Version,
 };
@@ -69,6 +69,7 @@ enum Phase<W> {
         by_client: bool,
         /// What the hub has still to do.
         commands: Vec<(DocumentId, Command)>,
+        at_queues: Vec<(QueueName, QueueCommand)>,
     },
 }
 
@@ -283,9 +284,19 @@ impl<W: Wire> StompSession<W> {
             Phase::Closed { commands, .. } => std::mem::take(commands),
         };
         let commands = commands.into_iter();
-        commands
-            .map(|(document, command)| Request::Document(document, command))
-            .collect()
+        let commands = commands.map(|(document, command)| Request::Document(document, command));
+        let at_queues = self.take_queue_commands().into_iter();
+        let at_queues = at_queues.map(|(queue, command)| Request::Queue(queue, command));
+        commands.chain(at_queues).collect()
+    }
+
+    /// What the hub is to do at queues, in this order.
+    fn take_queue_commands(&mut self) -> Vec<(QueueName, QueueCommand)> {
+        match &mut self.phase {
+            Phase::Stranger { .. } => Vec::new(),
+            Phase::Known { requests, .. } => requests.queueing.take(),
+            Phase::Closed { at_queues, .. } => std::mem::take(at_queues),
+        }
     }
 
     /// Writes what this half said, if it said something.
@@ -327,13 +338,14 @@ impl<W: Wire> StompSession<W> {
     }
 
     fn end(&mut self, by_client: bool) {
-        let mut commands = Vec::new();
+        let (mut commands, mut at_queues) = (Vec::new(), Vec::new());
         match &mut self.phase {
             Phase::Stranger { .. } => {}
             Phase::Known { requests, .. } => {
                 self.dirty |= std::mem::take(&mut requests.answers.dirty);
                 requests.leave_all();
                 commands = requests.commands.take();
+                at_queues = requests.queueing.take();
             }
             Phase::Closed { .. } => return,
         }
@@ -343,6 +355,7 @@ impl<W: Wire> StompSession<W> {
         self.phase = Phase::Closed {
             by_client,
             commands,
+            at_queues,
         };
         self.ping_at = None;
         self.kept = BytesMut::new();

@@ -15,7 +15,10 @@ const PLAIN: &str = "message";
 const PACKED: &str = "message.headers";
 
 /// What the gateway says itself, or what is between it and the sender alone.
-const NOT_CARRIED: [&str; 27] = [
+const NOT_CARRIED: [&str; 30] = [
+    "delivery-attempt",
+    "parked-id",
+    "prefetch-count",
     "ack",
     "author",
     "authorization",
@@ -45,21 +48,25 @@ const NOT_CARRIED: [&str; 27] = [
     "transaction",
 ];
 
-/// The kind and payload of a message with these headers.
-pub(super) fn packed(headers: &Headers, body: Bytes) -> (&'static str, Bytes) {
+/// The headers that go with a message, of a repeated one the first.
+pub(super) fn carried(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
     let is_carried = |(name, value): &(&str, &str)| {
         !NOT_CARRIED.contains(&name.to_ascii_lowercase().as_str())
             && !name.contains('\0')
             && !value.contains('\0')
     };
     let mut names = Vec::new();
+    headers.iter().filter(is_carried).filter(move |(name, _)| {
+        let is_first = !names.contains(name);
+        names.push(*name);
+        is_first
+    })
+}
+
+/// The kind and payload of a message with these headers.
+pub(super) fn packed(headers: &Headers, body: Bytes) -> (&'static str, Bytes) {
     let mut block = BytesMut::new();
-    for (name, value) in headers.iter().filter(is_carried) {
-        // Of a repeated one the first counts.
-        if names.contains(&name) {
-            continue;
-        }
-        names.push(name);
+    for (name, value) in carried(headers) {
         for part in [name, value] {
             block.put_slice(part.as_bytes());
             block.put_u8(0);

@@ -1,6 +1,12 @@
 //! Queues through hubs: replicas that die, receivers that come and go, answers that are lost. Whatever
 //! happens, each message is settled once by the queue's count, and none is lost.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests: what is missing fails them"
+)]
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{

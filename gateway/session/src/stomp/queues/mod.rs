@@ -4,6 +4,8 @@
 mod receiving;
 mod requests;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 

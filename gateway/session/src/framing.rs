@@ -98,11 +98,11 @@ impl Framing {
         let bytes = first.len() + rest.len();
         match self {
             Self::WebSocket if rest.len() > COPIED_MAX => {
-                let first = websocket::frame_first(opcode(content), first, rest.len());
+                let first = websocket::frame_first(opcode(content), [first, b""], rest.len());
                 (first, rest.clone())
             }
             Self::WebSocket => {
-                let whole = websocket::frame_with(opcode(content), bytes, both);
+                let whole = websocket::frame_first(opcode(content), [first, rest], 0);
                 (whole, Bytes::new())
             }
             Self::Stream if rest.len() > COPIED_MAX => {

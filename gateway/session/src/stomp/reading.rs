@@ -48,6 +48,8 @@ struct State {
     /// The seat that was given up, until the other half has left it.
     left_full: Option<MemberKey>,
     has_ended: bool,
+    /// Under which key the hub ended it.
+    ended: Option<MemberKey>,
     has_joined: bool,
     /// To be answered once it is joined.
     receipt: Option<String>,
@@ -88,6 +90,7 @@ impl<W: Wire> Reading<W> {
                 member: None,
                 left_full: None,
                 has_ended: false,
+                ended: None,
                 has_joined: false,
                 receipt: plan.receipt,
                 window: plan.window,
@@ -128,6 +131,11 @@ impl<W: Wire> Reading<W> {
     pub(super) fn was_full_as(&self, member: MemberKey) -> bool {
         let mut state = self.lock();
         state.left_full.take_if(|left| *left == member).is_some()
+    }
+
+    /// Whether the hub ended it under this key.
+    pub(super) fn ended_as(&self, member: MemberKey) -> bool {
+        self.lock().ended == Some(member)
     }
 
     /// Ends it from the session's side: nothing follows. The membership to be left, if there is one.
@@ -309,7 +317,7 @@ impl<W: Wire> Reading<W> {
             Delivery::Ended(code) => {
                 state.has_ended = true;
                 state.place = None;
-                state.member = None;
+                state.ended = state.member.take();
                 let had_joined = state.has_joined;
                 let code = *code;
                 if self.inbox.put(member, News::Ended { code, had_joined }) {

@@ -169,13 +169,11 @@ impl<W: Wire> Requests<W> {
                     )
                 })?,
         };
-        self.forget_ended();
-        let logs = self.subscriptions.values();
-        if logs
-            .filter(|s| matches!(s, Subscription::Log { .. }))
-            .count()
-            >= self.limits.documents_max
-        {
+        let stands = |subscription: &&Subscription<W>| match subscription {
+            Subscription::Log { reading, .. } => reading.stands(),
+            Subscription::Errors | Subscription::Replies | Subscription::Queue => false,
+        };
+        if self.subscriptions.values().filter(stands).count() >= self.limits.documents_max {
             return Err(Refusal::plain(Code::TooManyDocuments).into());
         }
         let place = self.place()?;
@@ -397,12 +395,11 @@ impl<W: Wire> Requests<W> {
         code: Code,
         had_joined: bool,
     ) -> Result<Option<String>, Fatal> {
-        let _ = member;
         let ended = self
             .subscriptions
             .iter()
             .find_map(|(id, subscription)| match subscription {
-                Subscription::Log { reading, .. } if !reading.stands() => Some(id.clone()),
+                Subscription::Log { reading, .. } if reading.ended_as(member) => Some(id.clone()),
                 _ => None,
             });
         let Some(id) = ended else {
@@ -439,14 +436,6 @@ impl<W: Wire> Requests<W> {
             let client = reading.client();
             self.join_reading(&document, &reading, JoinFrom::After(position), client);
         }
-    }
-
-    fn forget_ended(&mut self) {
-        self.subscriptions
-            .retain(|_, subscription| match subscription {
-                Subscription::Log { reading, .. } => reading.stands(),
-                Subscription::Errors | Subscription::Replies | Subscription::Queue => true,
-            });
     }
 
     /// Leaves all and says nothing more.

@@ -51,12 +51,16 @@ fn control(opcode: Opcode, payload: &[u8]) -> Bytes {
     })
 }
 
-/// The first part of a frame of which `rest_bytes` more follow as they are.
-pub fn frame_first(opcode: Opcode, first: &[u8], rest_bytes: usize) -> Bytes {
-    let (header, header_bytes) = header(opcode, first.len() + rest_bytes);
-    let mut buffer = Vec::with_capacity(header_bytes + first.len());
-    buffer.extend(header.iter().take(header_bytes));
-    buffer.extend_from_slice(first);
+/// The first part of a frame, put together from `parts`, of which `rest_bytes` more follow as they are.
+/// It takes one allocation of just its size.
+pub fn frame_first(opcode: Opcode, parts: [&[u8]; 2], rest_bytes: usize) -> Bytes {
+    let parts_bytes = parts.iter().map(|part| part.len()).sum::<usize>();
+    let (header, header_bytes) = header(opcode, parts_bytes + rest_bytes);
+    let mut buffer = Vec::with_capacity(header_bytes + parts_bytes);
+    buffer.extend_from_slice(header.get(..header_bytes).unwrap_or_default());
+    for part in parts {
+        buffer.extend_from_slice(part);
+    }
     buffer.into()
 }
 

@@ -2,7 +2,9 @@
 
 use std::{env, path::PathBuf, process::Command, sync::OnceLock, time::Duration};
 
-use inkwire_test_support::{LineProgram, Link, Port, Redis, wait_until};
+use inkwire_test_support::{LineProgram, Link, Port, Redis, http_post, wait_until};
+
+use crate::http::session;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -70,7 +72,11 @@ impl Server {
         }
         let program = LineProgram::start("sockjs_echo", binary(), &args, &[]).unwrap();
         let address = port.address();
-        let is_up = || std::net::TcpStream::connect(&address).is_ok();
+        // Open for sessions, which it is not before it has reached Redis.
+        let is_up = || {
+            let path = format!("{}/xhr", session("/echo"));
+            http_post(&address, &path, &[]).is_ok_and(|reply| reply.status == 200)
+        };
         wait_until("the example server", START_TIMEOUT, is_up)
             .unwrap_or_else(|error| panic!("{error}; {}", program.complaints()));
         Self {

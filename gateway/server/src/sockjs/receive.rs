@@ -13,6 +13,8 @@ use inkwire_model::Code;
 use inkwire_protocol::sockjs::{Callback, CallbackFault, Envelope, close_frame};
 use inkwire_session::Framing;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     attachment::{Attachment, Receiver},
     gate::patiently,
@@ -77,9 +79,11 @@ pub(super) async fn answer(
         parts: &parts,
         principal,
         credential: Some(credential),
+        is_here: false,
     };
     let attachment = visitor.attach(receiver).await?;
-    respond(gateway, &parts, envelope, attachment).await
+    let is_here = visitor.is_here;
+    respond(gateway, &parts, envelope, attachment, is_here).await
 }
 
 /// Who a request is from, and what it showed.
@@ -121,6 +125,8 @@ struct Visitor<'a> {
     principal: Principal,
     /// `None` once a session was opened with it.
     credential: Option<Credential>,
+    /// The session was found on this replica, or opened here.
+    is_here: bool,
 }
 
 impl Visitor<'_> {
@@ -142,7 +148,10 @@ impl Visitor<'_> {
     async fn find_or_open(&mut self) -> Result<Arc<dyn Session>, Problem> {
         let sockjs = &self.gateway.sockjs;
         let place = match sockjs.sessions.find_or_take(&self.key).await {
-            Found::Here(session) => return Ok(session),
+            Found::Here(session) => {
+                self.is_here = true;
+                return Ok(session);
+            }
             Found::Vacant(place) => place,
         };
         let newcomers = self.gateway.takes_newcomers();
@@ -161,6 +170,7 @@ impl Visitor<'_> {
             }
         };
         let session: Arc<dyn Session> = self.open(place, lease).await?;
+        self.is_here = true;
         Ok(session)
     }
 
@@ -225,12 +235,15 @@ async fn respond(
     parts: &Parts,
     envelope: Envelope,
     mut attachment: Attachment,
+    is_here: bool,
 ) -> Result<Response, Problem> {
     let stop = &gateway.websocket.stop;
-    // Who came while this replica drains stays until it stops.
-    let leaving = match stop.is_refusing() {
-        true => &stop.settling,
-        false => &stop.leaving,
+    // A session of this replica says its own goodbye, which only this response may get. For another
+    // replica's, who came while this one drains stays until it stops.
+    let leaving = match (is_here, stop.is_refusing()) {
+        (true, _) => &CancellationToken::new(),
+        (false, true) => &stop.settling,
+        (false, false) => &stop.leaving,
     };
     let content_type = HeaderValue::from_static(envelope.content_type());
     let body = if envelope.is_streaming() {

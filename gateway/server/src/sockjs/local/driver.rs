@@ -107,6 +107,7 @@ pub fn open(place: Place, opening: Opening, shared: &Shared) -> Opened {
             visit: None,
             phase: Phase::Open,
             closed_at: now,
+            closed_max: CLOSED_MAX,
             _held: (opening.lease, opening.held, presence),
         },
         shared: shared.clone(),
@@ -124,6 +125,8 @@ struct Driver {
     visit: Option<Visit>,
     phase: Phase,
     closed_at: Instant,
+    /// How long it stays from then on, at most.
+    closed_max: Duration,
     /// Places, the registration, and its part in the memory of all sessions.
     _held: (Option<Lease>, Box<dyn Send>, Presence),
 }
@@ -216,9 +219,11 @@ impl Driver {
                     self.application.drain(notice);
                 }
                 Event::Settle => self.phase = Phase::Settling,
-                Event::Close => self
-                    .application
-                    .close(Code::GoingAway, "this replica stops"),
+                Event::Close => {
+                    self.closed_max = shared.config.close_timeout;
+                    self.application
+                        .close(Code::GoingAway, "this replica stops");
+                }
             }
             self.follow(shared);
         }
@@ -293,7 +298,7 @@ impl Driver {
     fn deadline(&self) -> Instant {
         let way_out = self.way_out.next_deadline();
         match self.phase {
-            Phase::Closed => way_out.min(self.closed_at + CLOSED_MAX),
+            Phase::Closed => way_out.min(self.closed_at + self.closed_max),
             Phase::Open | Phase::Settling | Phase::Over => {
                 let application = self.application.next_deadline();
                 application.map_or(way_out, |deadline| deadline.min(way_out))
@@ -304,7 +309,7 @@ impl Driver {
     fn meet_deadline(&mut self) {
         let now = Instant::now();
         let due = self.way_out.handle_deadline(now);
-        let is_over = self.phase == Phase::Closed && self.closed_at + CLOSED_MAX <= now;
+        let is_over = self.phase == Phase::Closed && self.closed_at + self.closed_max <= now;
         if due == Due::Disconnected || is_over {
             self.phase = Phase::Over;
         } else if self.phase != Phase::Closed {

@@ -212,6 +212,16 @@ impl<W: Wire> Conversation<W> {
         }
     }
 
+    /// The client ended its side of the connection. What it sent before may still have to be let into a
+    /// log; when nothing has, the session is not known any more.
+    pub fn hear_end(&mut self, now: Instant, wall_ms: UnixMillis) {
+        match self {
+            // Its entries are handed over as they come.
+            Self::Native(session) => session.leave_all(),
+            Self::Stomp(session) => session.hear_end(now, wall_ms),
+        }
+    }
+
     /// Whether nothing that comes from the client counts any more.
     pub fn is_closing(&self) -> bool {
         match self {

@@ -294,6 +294,15 @@ impl<W: Wire> Application<W> {
         }
     }
 
+    /// The client ended its side of the connection: the session is known until it has done what its client
+    /// sent before.
+    pub fn hear_end(&mut self, now: Instant, wall_ms: UnixMillis) {
+        match self {
+            Self::Conversation(conversation) => conversation.hear_end(now, wall_ms),
+            Self::Silent(_) | Self::Echo(_) | Self::Over => self.leave_all(),
+        }
+    }
+
     pub fn is_closing(&self) -> bool {
         match self {
             Self::Conversation(conversation) => conversation.is_closing(),

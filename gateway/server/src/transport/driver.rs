@@ -87,6 +87,8 @@ where
         outbox,
         close_timeout: shared.config.close_timeout,
         phase: Phase::Open,
+        goodbye: None,
+        is_read_out: false,
         visits: shared.visits,
         arrival: agreed.arrival,
         visit: None,
@@ -110,6 +112,10 @@ struct Driver<R, W, I> {
     presence: Presence,
     close_timeout: Duration,
     phase: Phase,
+    /// What the client waits for that said goodbye.
+    goodbye: Option<Bytes>,
+    /// The other side's direction is over.
+    is_read_out: bool,
     visits: Arc<Visits>,
     arrival: Arrival,
     /// `None` until it is known what is spoken.
@@ -122,6 +128,8 @@ enum Phase {
     Open,
     /// The replica stops: nothing more is read, what is on its way is still acknowledged.
     Settling,
+    /// The client ended its side: nothing more is read, what it sent before is let into the log.
+    Finishing,
     /// Both sides are to have said goodbye by then; what comes is dropped.
     Closing {
         until: Instant,
@@ -174,7 +182,9 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                     handing.set(Some(hub.hand_over(commands)));
                 }
             }
-            let is_serving = matches!(self.phase, Phase::Open | Phase::Settling);
+            let is_reading =
+                !self.is_read_out && matches!(self.phase, Phase::Open | Phase::Closing { .. });
+            let is_serving = !matches!(self.phase, Phase::Closing { .. } | Phase::Over);
             let is_handing = handing.is_some();
             let event = tokio::select! {
                 biased;
@@ -190,7 +200,7 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                 }
                 read = poll_fn(|context| {
                     buffer::poll_read(&mut self.half, &mut self.kept, context)
-                }), if self.phase != Phase::Settling && !is_handing => Event::Read(read),
+                }), if is_reading && !is_handing => Event::Read(read),
                 () = &mut timer => Event::Deadline,
             };
             match event {
@@ -201,7 +211,8 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
                         self.session.close(Code::Internal, detail);
                     }
                 }
-                Event::Read(Ok(0) | Err(_)) | Event::Writable(Err(_)) => self.vanish(),
+                Event::Read(Ok(0) | Err(_)) => self.hear_end(),
+                Event::Writable(Err(_)) => self.vanish(),
                 Event::Read(Ok(_)) => {
                     self.decode();
                     if matches!(self.phase, Phase::Closing { .. }) {
@@ -301,12 +312,30 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
 
     fn hear_goodbye(&mut self, answer: Bytes) {
         self.leave_visit();
-        if self.outbox.closing().is_none() {
-            // First of all, so that no delivery follows the answer.
-            self.session.leave_all();
-            self.say(answer);
+        match (self.phase, self.outbox.closing()) {
+            (Phase::Open, None) => self.finish(Some(answer)),
+            _ => self.phase = self.closing(true),
         }
-        self.phase = self.closing(true);
+    }
+
+    /// Nothing more comes from the other side: the end of its direction may be all the goodbye there is.
+    fn hear_end(&mut self) {
+        self.is_read_out = true;
+        if self.phase != Phase::Open {
+            return self.vanish();
+        }
+        if self.session.has_left() {
+            self.leave_visit();
+        }
+        self.finish(None);
+    }
+
+    /// What the client sent before its end is let into the log; then it is answered.
+    fn finish(&mut self, goodbye: Option<Bytes>) {
+        self.goodbye = goodbye;
+        self.phase = Phase::Finishing;
+        // First of all, so that no delivery follows the answer.
+        self.session.hear_end(Instant::now(), clock::now_ms());
     }
 
     fn say(&self, bytes: Bytes) {
@@ -315,11 +344,8 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
         }
     }
 
-    /// The other side is gone, after a goodbye of the protocol or without a word.
+    /// The other side is gone.
     fn vanish(&mut self) {
-        if self.session.has_left() {
-            self.leave_visit();
-        }
         self.session.leave_all();
         self.phase = Phase::Over;
     }
@@ -347,6 +373,19 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
             self.leave_visit();
             self.say(self.framing.goodbye());
             self.phase = self.closing(false);
+        }
+        if self.phase == Phase::Finishing && !self.session.is_known() {
+            self.phase = match self.goodbye.take() {
+                Some(goodbye) => {
+                    if !is_closing {
+                        self.say(goodbye);
+                    }
+                    self.closing(true)
+                }
+                // It may still read what waits.
+                None if !I::HAS_GOODBYE => self.closing(true),
+                None => Phase::Over,
+            };
         }
         self.phase = match self.phase {
             Phase::Open | Phase::Settling if is_closing => self.closing(false),
@@ -393,7 +432,9 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
     fn deadline(&self) -> Instant {
         let deadline = match self.phase {
             Phase::Closing { until, .. } => Some(until),
-            Phase::Open | Phase::Settling | Phase::Over => self.session.next_deadline(),
+            Phase::Open | Phase::Settling | Phase::Finishing | Phase::Over => {
+                self.session.next_deadline()
+            }
         };
         deadline.unwrap_or_else(|| Instant::now() + FAR)
     }
@@ -403,7 +444,9 @@ impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
         match self.phase {
             Phase::Closing { until, .. } if until <= now => self.phase = Phase::Over,
             Phase::Closing { .. } | Phase::Over => {}
-            Phase::Open | Phase::Settling => self.session.handle_deadline(now, clock::now_ms()),
+            Phase::Open | Phase::Settling | Phase::Finishing => {
+                self.session.handle_deadline(now, clock::now_ms());
+            }
         }
     }
 }

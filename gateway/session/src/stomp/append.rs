@@ -63,7 +63,7 @@ impl<W: Wire> Requests<W> {
         // A refusal has its place among the numbers: the hub keeps the order of both (C2).
         let entry = self
             .checked(&document, send)
-            .map_err(|refused| self.as_nack(&document, refused))
+            .map_err(|refused| self.as_nack(refused))
             .and_then(|draft| self.within_rate(draft, now))
             .map(|draft| self.entry(client.clone(), client_seq, draft, now));
         let submissions = vec![Submission { client_seq, entry }];
@@ -512,9 +512,9 @@ impl<W: Wire> Requests<W> {
         Ok(draft)
     }
 
-    fn as_nack(&self, document: &DocumentId, refused: Refused) -> Nack {
-        let _ = document;
+    fn as_nack(&self, refused: Refused) -> Nack {
         match refused.code {
+            // Who may not even comment was refused before.
             Code::Forbidden => Nack::Forbidden {
                 need: Capability::Edit.needs(),
             },

@@ -83,7 +83,7 @@ impl<W: Wire> Requests<W> {
                     writing.is_live = false;
                 }
                 let written = self.written(now);
-                self.write(way, |own, _, _| {
+                self.write(way, None, |own, _, _| {
                     if cause == ResetCause::Deleted {
                         own.writer.discard_acknowledged();
                     }
@@ -98,7 +98,7 @@ impl<W: Wire> Requests<W> {
                 },
             ) => {
                 let written = self.written(now);
-                self.write(way, |own, _, events| {
+                self.write(way, None, |own, _, events| {
                     own.writer.acked(client_seq, position, written, events);
                 })
             }
@@ -121,7 +121,7 @@ impl<W: Wire> Requests<W> {
             }
             (false, News::Nack { client_seq, nack }) => {
                 let written = self.written(now);
-                self.write(way, |own, jitter, events| {
+                self.write(way, None, |own, jitter, events| {
                     own.writer.nacked(client_seq, nack, written, jitter, events);
                 })
             }
@@ -144,7 +144,7 @@ impl<W: Wire> Requests<W> {
             return Ok(());
         }
         let mut is_renewed = false;
-        self.write(way, |own, jitter, events| {
+        self.write(way, None, |own, jitter, events| {
             let asked = own.asked;
             own.writer.rewind(row, written);
             own.writer
@@ -202,7 +202,7 @@ impl<W: Wire> Requests<W> {
     }
 
     fn writing_ended(&mut self, way: &Way, member: MemberKey, code: Code) -> Result<(), Fatal> {
-        let ended = self.write(way, |own, _, events| {
+        let ended = self.write(way, Some(code), |own, _, events| {
             own.writer.forfeit(LossCause::Ended, events);
         });
         self.ways.remove(&member);
@@ -222,10 +222,11 @@ impl<W: Wire> Requests<W> {
         ended
     }
 
-    /// Lets the writer act, and tells the application what comes of it.
+    /// Lets the writer act, and tells the application what comes of it; why the membership ended, if it did.
     fn write(
         &mut self,
         way: &Way,
+        ended: Option<Code>,
         act: impl FnOnce(&mut Own, &mut Jitter, &mut Vec<Event>),
     ) -> Result<(), Fatal> {
         let Some(writing) = self.writings.get_mut(way) else {
@@ -259,8 +260,10 @@ impl<W: Wire> Requests<W> {
                 }
                 Outcome::Lost { receipts, entries } => {
                     let lost = entries.to_string();
+                    let code = ended.unwrap_or(Code::Unavailable);
                     let headers = [
                         ("event", "lost"),
+                        ("code", code.as_str()),
                         ("refused-destination", destination.as_str()),
                         ("entries", &lost),
                     ];
@@ -271,7 +274,6 @@ impl<W: Wire> Requests<W> {
                             client_seq: None,
                             receipt: Some(receipt),
                         };
-                        let code = Code::Unavailable;
                         self.answers
                             .refuse(Refused::new(code, code.row().sentence), about)?;
                     }

@@ -320,6 +320,29 @@ impl<W: Wire> StompSession<W> {
         self.end(by_client);
     }
 
+    /// The client ended its side of the connection: what it sent before is let into the log, as after
+    /// DISCONNECT, and nothing is delivered any more.
+    pub fn hear_end(&mut self, now: Instant, wall_ms: UnixMillis) {
+        let Phase::Known {
+            requests, leaving, ..
+        } = &mut self.phase
+        else {
+            return self.leave_all();
+        };
+        requests.end_subscriptions();
+        let leaving = leaving.get_or_insert_with(|| Leaving {
+            receipt: None,
+            until: now + PARTING_MAX,
+            is_over: true,
+        });
+        leaving.is_over = true;
+        self.kept = BytesMut::new();
+        self.hear(Now {
+            instant: now,
+            wall_ms,
+        });
+    }
+
     /// Whether nothing that comes from the client counts any more.
     pub fn is_closing(&self) -> bool {
         self.is_over() || self.connection.is_closing()

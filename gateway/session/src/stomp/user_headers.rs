@@ -50,8 +50,9 @@ const NOT_CARRIED: [&str; 30] = [
 
 /// The headers that go with a message, of a repeated one the first.
 pub(super) fn carried(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
+    // In 1.0 a name loses what stands around it.
     let is_carried = |(name, value): &(&str, &str)| {
-        !NOT_CARRIED.contains(&name.to_ascii_lowercase().as_str())
+        !NOT_CARRIED.contains(&name.trim().to_ascii_lowercase().as_str())
             && !name.contains('\0')
             && !value.contains('\0')
     };
@@ -117,6 +118,7 @@ mod tests {
             ("b:", ""),
             ("a", "2"),
             ("event", "reset"),
+            (" message-id\r", "1"),
         ]
         .into_iter()
         .collect();

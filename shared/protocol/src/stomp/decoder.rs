@@ -24,7 +24,7 @@ impl Default for DecoderLimits {
             // A token stands in one header.
             line_bytes_max: 16 * 1024,
             head_bytes_max: 32 * 1024,
-            body_bytes_max: 1024 * 1024,
+            body_bytes_max: 2 * 1024 * 1024,
         }
     }
 }

@@ -89,3 +89,21 @@ fn heart_beats_go_out_and_a_frame_may_come_in_pieces() {
     assert_eq!(t.meet_deadline(), Duration::from_secs(8));
     assert_eq!(t.seen(), [Seen::Beat]);
 }
+
+#[test]
+fn the_largest_body_is_that_of_a_message_of_the_transport() {
+    // As docs/stomp.md has it, which is compared with the default.
+    let limits = SessionLimits::default();
+    assert_eq!(
+        DecoderLimits::default().body_bytes_max,
+        limits.message_bytes_max
+    );
+    let mut t = Transcript::with(Framing::Stream, Presented::Nothing, |limits| {
+        limits.message_bytes_max = 8;
+    })
+    .connected("alice *=writer", Version::V1_2);
+    t.say(send("/topic/x", "12345678"));
+    assert_eq!(t.seen(), []);
+    t.say(send("/topic/x", "123456789"));
+    t.error(Code::FrameTooLarge);
+}

@@ -13,7 +13,10 @@ mod transactions;
 use std::{
     collections::HashMap,
     io::{self, IoSlice},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,10 +43,20 @@ use crate::{
 const START_MS: UnixMillis = 1_000_000;
 
 #[derive(Default)]
-struct Socket(Mutex<Vec<u8>>);
+struct Socket(Mutex<Vec<u8>>, AtomicBool);
+
+impl Socket {
+    /// Its receiver does not read, or does again.
+    fn stick(&self, is_stuck: bool) {
+        self.1.store(is_stuck, Ordering::Relaxed);
+    }
+}
 
 impl Wire for Socket {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut taken = self.0.lock().unwrap();
         let before = taken.len();
         slices
@@ -422,6 +435,11 @@ impl Transcript {
         self.say(send("/topic/x", "1"));
         assert_eq!(self.seen(), []);
         error
+    }
+
+    /// The client ends its side of the connection.
+    fn end(&mut self) {
+        self.session.hear_end(self.now(), START_MS + self.passed_ms);
     }
 
     fn subscribe_errors(mut self) -> Self {

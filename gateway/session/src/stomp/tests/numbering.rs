@@ -244,3 +244,196 @@ fn an_idle_writer_is_left() {
     t.say(send(ESSAY, "b"));
     assert!(matches!(t.asked().as_slice(), [Asked::Join { .. }]));
 }
+
+/// What the log has of a client that somebody else writes under.
+fn foreign_row(client_seq: u64) -> ClientRow {
+    ClientRow {
+        client_seq,
+        position: start(),
+        digests: (0..client_seq).map(|_| [9; 4]).collect(),
+    }
+}
+
+/// Left, and joined again to be asked once more: the client.
+fn asked_again(t: &mut Transcript) -> ClientId {
+    let asked = t.asked();
+    let [
+        Asked::Leave(_),
+        Asked::Join {
+            client: Some(client),
+            ..
+        },
+    ] = asked.as_slice()
+    else {
+        panic!("{asked:?}");
+    };
+    client.clone()
+}
+
+#[test]
+fn under_a_client_that_somebody_else_has_nothing_goes_on() {
+    let mut t = writing();
+    t.say(send(ESSAY, "b").with("receipt", "b"));
+    t.let_write("essay", None);
+    t.asked();
+    let row = foreign_row(1);
+    t.nack("essay", 1, &Nack::ClientConflict { row: row.clone() });
+    let former = asked_again(&mut t);
+    t.let_write("essay", Some(&row));
+    t.say(send(ESSAY, "c"));
+    assert_eq!(t.asked(), [], "what was sent may still land");
+    assert_eq!(t.meet_deadline(), Duration::from_secs(11));
+    assert_eq!(asked_again(&mut t), former);
+    t.let_write("essay", Some(&row));
+    assert_ne!(asked_again(&mut t), former);
+    t.let_write("essay", None);
+    assert_eq!(t.submitted(), numbers(&[1, 2, 3], &["a", "b", "c"]));
+    t.ack("essay", 3);
+    let receipt = t.frame();
+    assert_eq!(receipt.headers.get("receipt-id"), Some("b"));
+    assert_eq!(receipt.headers.get("client-seq"), Some("2"));
+}
+
+#[test]
+fn what_is_lost_and_no_longer_held_is_told() {
+    let mut t = writing().subscribe_errors();
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.wait(60_000);
+    t.say(send(ESSAY, "b").with("receipt", "b"));
+    assert_eq!(t.submitted(), numbers(&[2], &["b"]));
+    let nack = Nack::Gap {
+        expected: 1,
+        row: None,
+    };
+    t.answer(
+        "essay",
+        &Delivery::Nack {
+            client_seq: None,
+            nack: &nack,
+        },
+    );
+    let former = asked_again(&mut t);
+    t.let_write("essay", None);
+    t.meet_deadline();
+    asked_again(&mut t);
+    t.let_write("essay", None);
+    let lost = t.frame();
+    for (name, value) in [
+        ("event", "lost"),
+        ("entries", "1"),
+        ("refused-destination", ESSAY),
+    ] {
+        assert_eq!(lost.headers.get(name), Some(value), "{lost:?}");
+    }
+    assert_ne!(asked_again(&mut t), former);
+    t.let_write("essay", None);
+    assert_eq!(t.submitted(), numbers(&[1], &["b"]));
+    t.ack("essay", 1);
+    assert_eq!(t.frame().headers.get("receipt-id"), Some("b"));
+}
+
+#[test]
+fn what_is_under_way_when_the_right_to_write_ends_is_told_with_the_cause() {
+    for listens in [true, false] {
+        let mut t = writing();
+        if listens {
+            t = t.subscribe_errors();
+        }
+        t.say(send(ESSAY, "b").with("receipt", "b"));
+        t.let_write("essay", None);
+        t.asked();
+        t.answer("essay", &Delivery::Ended(Code::Revoked));
+        if !listens {
+            let error = t.error(Code::Revoked);
+            assert_eq!(error.headers.get("receipt-id"), Some("b"));
+            continue;
+        }
+        let frames = t.frames();
+        let header = |at: usize, name| frames[at].headers.get(name);
+        assert_eq!(frames.len(), 2, "{frames:?}");
+        assert_eq!(header(0, "event"), Some("lost"));
+        assert_eq!(header(0, "entries"), Some("2"));
+        assert_eq!(header(0, "code"), Some("revoked"));
+        assert_eq!(header(1, "code"), Some("revoked"));
+        assert_eq!(header(1, "receipt-id"), Some("b"));
+        // It may be given back.
+        t.say(send(ESSAY, "c"));
+        assert!(matches!(t.asked().as_slice(), [Asked::Join { .. }]));
+    }
+}
+
+#[test]
+fn at_the_limit_the_settled_one_that_was_used_longest_ago_is_left() {
+    let mut t = Transcript::with(Framing::Stream, Presented::Nothing, |limits| {
+        limits.documents_max = 2;
+    })
+    .connected("alice *=writer", Version::V1_2)
+    .subscribe_errors();
+    for id in ["a", "b"] {
+        t.say(send(&format!("/app/documents/{id}"), "1"));
+        t.asked();
+        t.let_write(id, None);
+        t.asked();
+        t.wait(1);
+    }
+    t.say(send("/app/documents/c", "1"));
+    assert_eq!(t.asked(), []);
+    let refused = t.frame();
+    assert_eq!(refused.headers.get("code"), Some("too_many_documents"));
+    t.ack("b", 1);
+    t.ack("a", 1);
+    t.say(send("/app/documents/c", "1"));
+    let asked = t.asked();
+    assert!(
+        matches!(asked.as_slice(), [Asked::Leave(left), Asked::Join { id, .. }] if left == "a" && id == "c"),
+        "{asked:?}"
+    );
+    assert_eq!(t.seen(), []);
+}
+
+#[test]
+fn all_writers_of_a_session_hold_as_much_as_one() {
+    const ENTRIES: u64 = 5;
+    let body = "x".repeat(600 << 10);
+    for shares in [true, false] {
+        let mut t = Transcript::known("alice *=writer").subscribe_errors();
+        for _ in 0..ENTRIES {
+            t.say(send("/app/documents/a", &body));
+        }
+        t.asked();
+        t.let_write("a", None);
+        t.asked();
+        t.ack("a", ENTRIES);
+        if shares {
+            t.say(send("/app/documents/b", "1"));
+            t.asked();
+        }
+        let nack = Nack::Gap {
+            expected: 1,
+            row: None,
+        };
+        let lost = Delivery::Nack {
+            client_seq: None,
+            nack: &nack,
+        };
+        t.answer("a", &lost);
+        match shares {
+            // Of 3 MB it may hold half of 4.
+            true => drop(asked_again(&mut t)),
+            false => assert_eq!(t.submitted().len(), 5),
+        }
+    }
+    // What is not acknowledged is counted together as well.
+    let mut t = Transcript::known("alice *=writer").subscribe_errors();
+    for id in ["a", "b", "c", "d", "e", "f", "g"] {
+        t.say(send(&format!("/app/documents/{id}"), &body));
+    }
+    let refused = t.frame();
+    assert_eq!(refused.headers.get("code"), Some("throttled"));
+    assert_eq!(
+        refused.headers.get("refused-destination"),
+        Some("/app/documents/g")
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     sync::Arc,
 };
 
@@ -472,6 +472,144 @@ fn who_never_reads_is_told_and_ends_alone() {
     wait_until("it is counted", || {
         (replica.count("closes", "slow_consumer") == 1).then_some(())
     });
+}
+
+/// Small queues, and small buffers in the kernel's place.
+const TIGHT: [&str; 12] = [
+    "--unsent-bytes-max",
+    "4096",
+    "--outbox-bytes-max",
+    "65536",
+    "--outbox-messages-max",
+    "64",
+    "--page-bytes-max",
+    "16384",
+    "--payload-bytes-max",
+    "32768",
+    "--close-timeout-ms",
+    "60000",
+];
+
+/// Everything up to the ERROR, or as many as there are: the numbers and the last position.
+fn read_on<L: Link>(peer: &mut Stomp<L>, entries: usize) -> (Vec<usize>, Option<String>, bool) {
+    let (mut numbers, mut position) = (Vec::new(), None);
+    while numbers.last() != Some(&entries) {
+        let frame = peer.hear().expect("an ERROR before the end");
+        if frame.command == "ERROR" {
+            frame.expect_error("slow_consumer");
+            assert!(peer.hear().is_none());
+            return (numbers, position, true);
+        }
+        assert_eq!(frame.command, "MESSAGE", "{frame:?}");
+        numbers.push(frame.header("seq").unwrap().parse().unwrap());
+        position = frame.header("position").map(str::to_owned);
+    }
+    (numbers, position, false)
+}
+
+/// Subscribes and reads nothing until all is written; then goes on, in as many sessions as it takes.
+fn resumes_after_reading_nothing<L: Link>(
+    replica: &Replica,
+    connect: impl Fn() -> Stomp<L>,
+    ended: impl Fn(&L),
+) {
+    const ENTRIES: usize = 600;
+    const DEAF: usize = 5;
+    let deaf: Vec<_> = (0..DEAF)
+        .map(|_| {
+            let mut deaf = connect().connected();
+            deaf.say("SUBSCRIBE\nid:s\ndestination:/topic/documents/essay\nreceipt:1\n\n\0");
+            deaf.expect("RECEIPT");
+            deaf
+        })
+        .collect();
+    let mut writer = over_tcp(replica).connected();
+    let body = "x".repeat(8_000);
+    for _ in 0..ENTRIES {
+        writer.say(&format!(
+            "SEND\ndestination:/app/documents/essay\nreceipt:r\n\n{body}\0"
+        ));
+        writer.expect("RECEIPT");
+    }
+    for mut peer in deaf {
+        let (mut all, mut position, is_slow) = read_on(&mut peer, ENTRIES);
+        assert!(is_slow, "the kernel took it all");
+        ended(&peer.link);
+        drop(peer);
+        while all.last() != Some(&ENTRIES) {
+            let since = position.as_deref().expect("it read something");
+            let mut peer = connect().connected();
+            peer.say(&format!(
+                "SUBSCRIBE\nid:s\ndestination:/topic/documents/essay\nsince:{since}\n\n\0"
+            ));
+            let (more, reached, _) = read_on(&mut peer, ENTRIES);
+            all.extend(more);
+            position = reached.or(position);
+        }
+        // Nothing is missing, and nothing came twice.
+        assert!(all.iter().copied().eq(1..=ENTRIES), "{all:?}");
+    }
+}
+
+#[test]
+fn who_never_reads_goes_on_from_its_position_over_a_socket() {
+    let replica = start(&TIGHT);
+    resumes_after_reading_nothing(&replica, || over_tcp(&replica), |_| {});
+    assert!(replica.count("closes", "slow_consumer") >= 5);
+}
+
+#[test]
+fn who_never_reads_goes_on_from_its_position_over_a_websocket() {
+    let replica = start(&TIGHT);
+    let connect = || over_websocket(&replica, "/stomp", &[]);
+    resumes_after_reading_nothing(&replica, connect, |link| {
+        assert_eq!(link.close_code, Some(4008));
+    });
+    assert!(replica.count("closes", "slow_consumer") >= 5);
+}
+
+#[test]
+fn what_was_sent_before_the_end_of_a_connection_is_in_the_log() {
+    let (_directory, certificate, flags) = certificate();
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let replica = start(&[&["--stomp-tls-listen", "127.0.0.1:0"], &flags[..]].concat());
+    let mut reader = over_tcp(&replica).connected();
+    // Each of them is to a document that nobody has joined: its join is still under way at the end.
+    let send =
+        |n: usize| format!("SEND\ndestination:/app/documents/d{n}\nreceipt:r\n\nlast words\0");
+    for n in 0..20 {
+        match n % 4 {
+            // It ends its own direction, and still hears what becomes of it.
+            0 => {
+                let mut peer = over_tcp(&replica);
+                peer.say(&format!("{CONNECT}{}", send(n)));
+                peer.link.shutdown(Shutdown::Write).unwrap();
+                peer.expect("CONNECTED");
+                assert_eq!(peer.expect("RECEIPT").header("receipt-id"), Some("r"));
+                assert!(peer.hear().is_none());
+            }
+            1 => over_tcp(&replica).connected().say(&send(n)),
+            2 => {
+                let mut peer = over_tls(&replica, &certificate).connected();
+                peer.say(&send(n));
+                peer.link.conn.send_close_notify();
+                peer.link.flush().unwrap();
+            }
+            _ => {
+                let mut peer = over_websocket(&replica, "/stomp", &[]).connected();
+                peer.say(&send(n));
+                let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+                peer.link.stream.write_all(&close).unwrap();
+                assert_eq!(peer.expect("RECEIPT").header("receipt-id"), Some("r"));
+                assert!(peer.hear().is_none());
+                assert_eq!(peer.link.close_code, Some(1000));
+            }
+        }
+        reader.say(&format!(
+            "SUBSCRIBE\nid:{n}\ndestination:/topic/documents/d{n}\n\n\0"
+        ));
+        assert_eq!(reader.expect("MESSAGE").body, "last words");
+    }
 }
 
 #[test]

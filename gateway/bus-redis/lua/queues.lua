@@ -49,9 +49,12 @@ local function queue_send(keys, args)
     local name, count = 'sent:' .. args[at], tonumber(args[at + 1])
     at = at + 2
     local reply = call('HGET', state, name)
-    if not reply and depth + count > messages_max then
+    if reply then
+      -- Written again, so that a WAIT after this call covers it.
+      call('HSET', state, name, reply)
+    elseif depth + count > messages_max then
       reply = ''
-    elseif not reply then
+    else
       local ids = {}
       for i = 1, count do
         ids[i] = call('XADD', log, '*', 'e', args[at + i - 1])

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use fred::{
     clients::Client,
+    error::{Error, ErrorKind},
     interfaces::ClientLike as _,
     types::{ClusterHash, CustomCommand, Value},
 };
@@ -16,7 +17,7 @@ use inkwire_bus::{
 };
 use inkwire_model::QueueName;
 
-use crate::{bus::RedisBus, reader};
+use crate::{bus::RedisBus, functions, reader};
 
 /// Where messages are stored so that replicas have them, if that was asked for.
 pub(crate) struct Confirmed {
@@ -29,23 +30,41 @@ pub(crate) struct Confirmed {
 impl Confirmed {
     /// Calls a function, and waits until the replicas have what it wrote.
     async fn call(&self, args: Vec<Value>) -> Result<Value, Unavailable> {
-        let reply = reader::call(&self.client, || args.clone()).await;
-        let reply = reply.map_err(|error| unavailable(&error))?;
+        let reply = match self.write(args.clone()).await {
+            Err(error) if functions::is_missing(&error) => {
+                let loaded = functions::load(&self.client).await;
+                loaded.map_err(|error| unavailable(&error))?;
+                self.write(args).await
+            }
+            reply => reply,
+        };
+        reply.map_err(|error| unavailable(&error))
+    }
+
+    /// One pipeline, so that the connection that waits is the one that wrote: after a failover another
+    /// one has nothing to wait for, and would say so at once (C3).
+    async fn write(&self, args: Vec<Value>) -> Result<Value, Error> {
         let patience_ms = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX);
         let wait = CustomCommand::new_static("WAIT", ClusterHash::Random, false);
-        let args: Vec<Value> = vec![i64::from(self.replicas).into(), patience_ms.into()];
-        let confirmed: i64 = match self.client.custom(wait, args).await {
-            Ok(confirmed) => confirmed,
-            Err(error) => return Err(unavailable(&error)),
-        };
-        match confirmed >= i64::from(self.replicas) {
+        let wait_args: Vec<Value> = vec![i64::from(self.replicas).into(), patience_ms.into()];
+        let pipeline = self.client.pipeline();
+        // They only queue; an error shows in the replies.
+        let _: Value = pipeline.custom(functions::fcall(), args).await?;
+        let _: Value = pipeline.custom(wait, wait_args).await?;
+        let mut replies = pipeline.try_all::<Value>().await.into_iter();
+        let unknown = |why: &'static str| Error::new(ErrorKind::Unknown, why);
+        let reply = replies.next().unwrap_or_else(|| Err(unknown("no reply")))?;
+        let confirmed = replies
+            .next()
+            .unwrap_or_else(|| Err(unknown("no reply to WAIT")))?;
+        match confirmed.as_u64() >= Some(self.replicas.into()) {
             true => Ok(reply),
-            false => Err(Unavailable),
+            false => Err(unknown("too few replicas confirmed")),
         }
     }
 }
 
-fn unavailable(error: &fred::error::Error) -> Unavailable {
+fn unavailable(error: &Error) -> Unavailable {
     tracing::debug!(%error, "a queue's call failed");
     Unavailable
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use inkwire_bus::{
-    Append, AppendOutcome, Bus as _, BusEvent, Ticket, Unavailable,
+    Append, AppendOutcome, Bus as _, BusEvent, NewMessage, Queues as _, SendGroup, Sent, Ticket,
+    Unavailable,
     contract::{Fixture as _, Recorder, Writer, document},
 };
-use inkwire_model::NewEntry;
+use inkwire_model::{ClientId, ContentType, NewEntry, QueueName, Subject};
 use inkwire_test_support::Redis;
 
 use super::fixture::{PATIENCE, RedisFixture};
@@ -146,6 +147,45 @@ async fn at_replicated_nothing_is_acknowledged_that_no_replica_has() {
     assert!(
         matches!(settled.as_slice(), [AppendOutcome::Duplicate(position)] if position.seq == 2)
     );
+    pair.stop().await;
+}
+
+/// A message of a queue is stored where it cannot be lost, or its outcome is unknown; once, however often
+/// it is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_replicated_a_queue_confirms_nothing_that_no_replica_has() {
+    let pair = Pair::start(AckLevel::Replicated).await;
+    let queue = QueueName::parse("jobs").unwrap();
+    let sender = ClientId::random();
+    let send = |number| {
+        let message = NewMessage {
+            sender: Subject::parse("alice").unwrap(),
+            content_type: ContentType::default(),
+            headers: Vec::new(),
+            payload: "1".into(),
+            traceparent: None,
+        };
+        let group = SendGroup {
+            sender: sender.clone(),
+            number,
+            messages: vec![Arc::new(message)],
+        };
+        pair.bus.send(&queue, vec![group])
+    };
+    assert!(matches!(send(1).await.unwrap()[..], [Sent::Stored(_)]));
+
+    pair.replica.freeze().unwrap();
+    assert_eq!(send(2).await, Err(Unavailable));
+    assert_eq!(send(2).await, Err(Unavailable), "a repeat waits too");
+    pair.replica.thaw().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let again = loop {
+        if let Ok(sent) = send(2).await {
+            break sent;
+        }
+        assert!(Instant::now() < deadline, "never stored");
+    };
+    assert_eq!(send(2).await, Ok(again), "stored once");
     pair.stop().await;
 }
 

@@ -12,6 +12,7 @@ local function permits(keys, args)
     { 'HMGET', state, 'position' },
     { 'HSET', state, 'position', '' },
     { 'HDEL', state, 'position' },
+    { 'HLEN', state },
     { 'HRANDFIELD', state, '1', 'WITHVALUES' },
     { 'DEL', state },
     { 'PEXPIRE', state, '1' },

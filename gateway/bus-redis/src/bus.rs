@@ -10,7 +10,7 @@ use fred::{
     clients::Client,
     interfaces::{ClientLike as _, EventInterface as _},
 };
-use inkwire_bus::{Append, Bus, Listener, QueueLimits, Read};
+use inkwire_bus::{Append, Bus, Listener, PresenceCall, QueueLimits, Read};
 use inkwire_model::{DocumentId, Signal};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,6 +24,7 @@ use crate::{
     keys::Keys,
     link::{Health, Link, RedisTally},
     mail::Post,
+    presence::{Leases, Nodes},
     queues::Confirmed,
     reader::Reader,
     signal_message,
@@ -44,10 +45,12 @@ pub struct RedisBus {
     appender: Appender,
     reader: Reader,
     subscriber: Subscriber,
+    #[cfg(test)]
+    pub(crate) leases: Arc<Leases>,
     /// Ends what takes requests.
     closing: CancellationToken,
     /// Ends the connections, after everything taken was answered.
-    disconnecting: CancellationToken,
+    pub(crate) disconnecting: CancellationToken,
     requests: TaskTracker,
     connections: TaskTracker,
 }
@@ -128,9 +131,23 @@ impl RedisBus {
             &connections,
             &disconnecting,
         );
-        let (reader, answering) =
-            Reader::new(&checked, side.clone(), link.clone(), listener.clone());
+        let leases = Arc::new(Leases::default());
+        let (reader, answering) = Reader::new(
+            &checked,
+            side.clone(),
+            link.clone(),
+            leases.clone(),
+            listener.clone(),
+        );
         requests.spawn(answering.run(closing.clone()));
+        let nodes = Nodes::new(
+            &checked,
+            side.clone(),
+            leases.clone(),
+            listener.clone(),
+            link.health(),
+        );
+        requests.spawn(nodes.run(closing.clone(), disconnecting.clone()));
         let appender = Appender::start(
             &checked, lanes, aside, &link, &listener, &requests, &closing,
         )?;
@@ -145,6 +162,8 @@ impl RedisBus {
             appender,
             reader,
             subscriber,
+            #[cfg(test)]
+            leases,
             closing,
             disconnecting,
             requests,
@@ -205,6 +224,10 @@ impl Bus for RedisBus {
     fn signal(&self, document: &DocumentId, signal: Signal) {
         self.appender
             .signal(document, signal_message::pack(&signal));
+    }
+
+    fn presence(&self, call: PresenceCall) {
+        self.reader.presence(call);
     }
 
     fn is_available(&self) -> bool {

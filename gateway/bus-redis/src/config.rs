@@ -64,6 +64,11 @@ pub struct RedisConfig {
     pub queued_reads_max: usize,
     /// What queues keep to.
     pub queues: QueueLimits,
+    /// How long this replica's participants outlive its last sign of life (C13).
+    pub lease_ms: u32,
+    pub lease_renew_ms: u32,
+    /// How long they outlive its orderly end.
+    pub presence_grace_ms: u32,
     pub probe_interval_ms: u32,
     /// A subscriber connection on which a probe was not heard for so long is given up.
     pub deaf_after_ms: u32,
@@ -95,6 +100,9 @@ impl Default for RedisConfig {
             call_bytes_max: 1 << 20,
             queued_reads_max: 4_096,
             queues: QueueLimits::default(),
+            lease_ms: 10_000,
+            lease_renew_ms: 3_000,
+            presence_grace_ms: 5_000,
             probe_interval_ms: 1_000,
             deaf_after_ms: 2_000,
         }
@@ -140,6 +148,15 @@ pub enum InvalidConfig {
     NoReplicas,
     #[error("client rows have to be kept for at least 24 h (86400 s), not {0} s")]
     RowKept(u32),
+    #[error(
+        "a lease of {lease_ms} ms that is renewed every {renew_ms} ms may end within the {grace_ms} ms \
+         in which a client may come back: it has to be at least as long as both together, and as three renewals"
+    )]
+    Lease {
+        lease_ms: u32,
+        renew_ms: u32,
+        grace_ms: u32,
+    },
     #[error("{0} has to be at least {1}")]
     TooSmall(&'static str, u64),
 }
@@ -184,7 +201,18 @@ impl RedisConfig {
         if self.row_kept_s < 24 * 3_600 {
             faults.push(InvalidConfig::RowKept(self.row_kept_s));
         }
+        let (lease_ms, renew_ms) = (self.lease_ms, self.lease_renew_ms);
+        let grace_ms = self.presence_grace_ms;
+        let needed = grace_ms.saturating_add(renew_ms);
+        if lease_ms < needed.max(renew_ms.saturating_mul(3)) {
+            faults.push(InvalidConfig::Lease {
+                lease_ms,
+                renew_ms,
+                grace_ms,
+            });
+        }
         let least = [
+            ("lease_renew_ms", self.lease_renew_ms.into(), 10),
             ("append_connections", self.append_connections as u64, 1),
             (
                 "subscriber_connections",

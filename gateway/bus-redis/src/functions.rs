@@ -22,6 +22,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/tickets.lua"),
     include_str!("../lua/claims.lua"),
     include_str!("../lua/queues.lua"),
+    include_str!("../lua/presence.lua"),
 );
 
 const NAME_PLACE: &str = "@LIBRARY@";
@@ -42,6 +43,13 @@ pub(crate) struct Library {
     pub(crate) claim_end: String,
     pub(crate) queue_send: String,
     pub(crate) queue_turn: String,
+    pub(crate) presence: String,
+    pub(crate) presence_reap: String,
+    pub(crate) lease_renew: String,
+    pub(crate) lease_end: String,
+    pub(crate) documents_note: String,
+    pub(crate) documents_forget: String,
+    pub(crate) documents_some: String,
 }
 
 pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -60,6 +68,13 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         claim_end: format!("{name}_claim_end"),
         queue_send: format!("{name}_queue_send"),
         queue_turn: format!("{name}_queue_turn"),
+        presence: format!("{name}_presence"),
+        presence_reap: format!("{name}_presence_reap"),
+        lease_renew: format!("{name}_lease_renew"),
+        lease_end: format!("{name}_lease_end"),
+        documents_note: format!("{name}_documents_note"),
+        documents_forget: format!("{name}_documents_forget"),
+        documents_some: format!("{name}_documents_some"),
         name,
     }
 });

@@ -49,6 +49,21 @@ impl Keys {
         format!("{}{{{document}{LIVE}", self.root)
     }
 
+    /// The hash of who is in a document.
+    pub(crate) fn presence(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}}}:presence", self.root)
+    }
+
+    /// The hash of all replicas' leases.
+    pub(crate) fn leases(&self) -> String {
+        format!("{}replicas:{{leases}}", self.root)
+    }
+
+    /// The hash of the documents in which an incarnation of a replica may hold somebody.
+    pub(crate) fn documents_of(&self, incarnation: &str) -> String {
+        format!("{}replicas:{{{incarnation}}}:documents", self.root)
+    }
+
     /// The document id in the name of its channel.
     pub(crate) fn document_of_live<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
         let tagged = channel

@@ -19,6 +19,7 @@ mod gather;
 mod keys;
 mod link;
 mod mail;
+mod presence;
 mod queues;
 mod read_call;
 mod reader;

@@ -9,12 +9,19 @@ use fred::{
     types::Value,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use inkwire_bus::{BusEvent, Head, Listener, LogPage, Read, Unavailable};
+use inkwire_bus::{BusEvent, Head, Listener, LogPage, PresenceCall, Read, Unavailable};
 use inkwire_model::DocumentId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Checked, functions, keys::Keys, link::Link, read_call};
+use crate::{
+    config::Checked,
+    functions,
+    keys::Keys,
+    link::Link,
+    presence::{self, Leases},
+    read_call,
+};
 
 /// Reads in flight at once: each may bring a whole page.
 const IN_FLIGHT_MAX: usize = 32;
@@ -24,6 +31,7 @@ const HEADS_AT_ONCE: usize = 512;
 enum Question {
     Read(Read),
     Heads(Vec<DocumentId>),
+    Presence(PresenceCall),
 }
 
 /// The asking side.
@@ -38,6 +46,7 @@ pub(crate) struct Answering {
     client: Client,
     keys: Keys,
     link: Arc<Link>,
+    leases: Arc<Leases>,
     listener: Arc<dyn Listener>,
 }
 
@@ -46,6 +55,7 @@ impl Reader {
         checked: &Checked,
         client: Client,
         link: Arc<Link>,
+        leases: Arc<Leases>,
         listener: Arc<dyn Listener>,
     ) -> (Self, Answering) {
         let (sender, questions) = mpsc::channel(checked.config.queued_reads_max);
@@ -54,6 +64,7 @@ impl Reader {
             client,
             keys: checked.keys.clone(),
             link,
+            leases,
             listener: listener.clone(),
         };
         (
@@ -71,6 +82,10 @@ impl Reader {
 
     pub(crate) fn compare_heads(&self, documents: Vec<DocumentId>) {
         self.ask(Question::Heads(documents));
+    }
+
+    pub(crate) fn presence(&self, call: PresenceCall) {
+        self.ask(Question::Presence(call));
     }
 
     fn ask(&self, question: Question) {
@@ -128,6 +143,18 @@ impl Answering {
                 }
             }
             .boxed(),
+            Question::Presence(call) => {
+                let leases = self.leases.clone();
+                async move {
+                    let result = presence::answer(&client, &keys, &leases, &call).await;
+                    BusEvent::PresenceAnswered {
+                        ticket: call.ticket,
+                        document: call.document,
+                        result,
+                    }
+                }
+                .boxed()
+            }
             Question::Heads(documents) => async move {
                 let mut found = Vec::with_capacity(documents.len());
                 for some in documents.chunks(HEADS_AT_ONCE) {
@@ -175,9 +202,10 @@ async fn heads(client: &Client, keys: &Keys, documents: &[DocumentId]) -> Vec<He
     for document in documents {
         // It only queues; an error shows in the number of replies.
         let _: Result<Value, Error> = pipeline.hget(keys.state(document), "position").await;
+        let _: Result<Value, Error> = pipeline.hget(keys.presence(document), "version").await;
     }
     let replies = pipeline.try_all::<Value>().await;
-    let is_whole = replies.len() == documents.len();
+    let is_whole = replies.len() == documents.len() * 2;
     let position = |reply: Result<Value, Error>| {
         let value = reply.ok().filter(|_| is_whole)?;
         read_call::position(&value).ok()
@@ -188,6 +216,7 @@ async fn heads(client: &Client, keys: &Keys, documents: &[DocumentId]) -> Vec<He
         .map(|document| Head {
             document: document.clone(),
             position: positions.next().flatten(),
+            presence: positions.next().flatten(),
         })
         .collect()
 }
@@ -200,12 +229,18 @@ fn refusal(question: Question) -> BusEvent {
             document: read.document,
             result: Err(Unavailable),
         },
+        Question::Presence(call) => BusEvent::PresenceAnswered {
+            ticket: call.ticket,
+            document: call.document,
+            result: Err(Unavailable),
+        },
         Question::Heads(documents) => BusEvent::Heads(
             documents
                 .into_iter()
                 .map(|document| Head {
                     document,
                     position: None,
+                    presence: None,
                 })
                 .collect(),
         ),

@@ -6,7 +6,7 @@ use inkwire_model::{
     ClientRow, ClientSeq, DocumentId, Entry, Position, ResetCause, Signal, Snapshot,
 };
 
-use crate::Ticket;
+use crate::{PresenceAnnouncement, PresenceAnswer, PresenceVersion, Ticket};
 
 /// Something that a replica's hub has to know.
 #[derive(Debug, Clone)]
@@ -25,6 +25,20 @@ pub enum BusEvent {
         document: DocumentId,
         signal: Arc<Signal>,
     },
+    /// Who came and went.
+    Presence {
+        document: DocumentId,
+        announcement: Arc<PresenceAnnouncement>,
+    },
+    /// The answer to a call of presence. `Unavailable` means *unknown*.
+    PresenceAnswered {
+        ticket: Ticket,
+        document: DocumentId,
+        result: Result<PresenceAnswer, Unavailable>,
+    },
+    /// This replica's lease ended and it has a new one: whoever it entered may have been removed, in
+    /// every document, and is to be entered again.
+    LeaseLost,
     /// The answer to an append: one outcome per entry, in order. `Unavailable` means *unknown*:
     /// all, some or none of them may be in the log.
     Appended {
@@ -56,6 +70,8 @@ pub enum Suspicion {
 pub struct Head {
     pub document: DocumentId,
     pub position: Option<Position>,
+    /// The version of its set of participants; `None` also if nobody is in it.
+    pub presence: Option<PresenceVersion>,
 }
 
 /// The bus could not be reached, or the outcome is unknown.

@@ -12,6 +12,7 @@ pub mod contract;
 mod event;
 mod mail;
 pub mod memory;
+mod presence;
 mod queues;
 mod request;
 mod tickets;
@@ -24,6 +25,10 @@ pub use mail::{
     ReplicaAddress,
 };
 pub use memory::{MemoryBus, MemoryStore};
+pub use presence::{
+    Holder, PresenceAnnouncement, PresenceAnswer, PresenceCall, PresenceChange, PresenceEvent,
+    PresenceSet, PresenceVersion,
+};
 pub use queues::{
     InvalidMessageId, LostLease, MemoryQueues, MessageId, NewMessage, NodeLease, QueueFuture,
     QueueLimits, QueueListener, QueueMessage, Queues, ReceiverId, ReceiverTurn, ReceiverTurned,
@@ -61,6 +66,11 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Announces a signal to every replica that follows the document, this one too. May be lost.
     fn signal(&self, document: &DocumentId, signal: Signal);
+
+    /// Changes who is in a document, and reads it if that is asked, in one atomic call (C13). What
+    /// this replica entered is valid while its lease lives, which the bus renews by itself; when a
+    /// lease was lost, [`BusEvent::LeaseLost`] tells that all has to be entered again.
+    fn presence(&self, call: PresenceCall);
 
     /// Whether the bus can be reached now.
     fn is_available(&self) -> bool;

@@ -48,6 +48,14 @@ impl Fixture for MemoryFixture {
         self.replicas()[replica].faults().lose_subscriptions();
     }
 
+    async fn end_lease(&self, replica: usize) {
+        self.replicas()[replica].faults().end_lease();
+    }
+
+    async fn kill(&self, replica: usize) {
+        self.replicas()[replica].faults().die();
+    }
+
     async fn go_away(&self) {
         self.replicas().iter().for_each(|bus| bus.faults().cut());
     }

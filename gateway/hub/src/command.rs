@@ -7,7 +7,7 @@ use inkwire_model::{
     AccessAction, ClientId, ClientSeq, DocumentId, Nack, NewEntry, QueueName, Signal, Subject,
 };
 
-use crate::{QueueCommand, Subscriber};
+use crate::{QueueCommand, Subscriber, document::Attendance};
 
 /// How a member is reached in production.
 pub type Reach = Arc<dyn Subscriber>;
@@ -42,6 +42,11 @@ pub enum Command<M = Reach> {
     SubmitWhole(MemberKey, Vec<Submission>),
     /// The member's own signal, checked and rate-limited.
     Signal(MemberKey, Signal),
+    /// The member wants to be told who is in the document, or no more (C13).
+    WatchPresence(MemberKey),
+    UnwatchPresence(MemberKey),
+    /// The member has this role from now on.
+    ChangeAttendance(MemberKey, Attendance),
     /// An owner changes a subject's access; the member hears of the outcome.
     ChangeAccess {
         member: MemberKey,
@@ -61,6 +66,8 @@ pub struct Join<M = Reach> {
     pub from: JoinFrom,
     /// Whether it wants entries and signals.
     pub receive: bool,
+    /// As what it is seen by those who look on; `None` if it is not seen.
+    pub attendance: Option<Attendance>,
     pub subscriber: M,
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use inkwire_bus::Unavailable;
 use inkwire_model::{
-    AccessAction, ClientRow, ClientSeq, Code, DocumentId, Entry, Nack, Position, ResetCause,
-    Signal, Snapshot, Subject,
+    AccessAction, ClientRow, ClientSeq, Code, DocumentId, Entry, Nack, Position, PresenceNews,
+    ResetCause, Signal, Snapshot, Subject,
 };
 
 use crate::SessionId;
@@ -62,6 +62,8 @@ pub enum Delivery<'a> {
     Snapshot(&'a Arc<Snapshot>),
     Entry(&'a Carried<Arc<Entry>>),
     Signal(&'a Carried<Arc<Signal>>),
+    /// Who is here, came or went; only to those who asked.
+    Presence(&'a Carried<PresenceNews>),
     Ack {
         client_seq: ClientSeq,
         position: Position,

@@ -24,6 +24,7 @@ pub use inkwire_bus::{
 
 pub use command::{Command, Join, JoinFrom, MemberKey, Reach, Request, Submission};
 pub use delivery::{Carried, Delivery, EncodingSlot, Subscriber};
+pub use document::Attendance;
 pub use hub::{Hub, HubConfig, Stopped};
 pub use memory_ledger::{BLOCK_BYTES, Charge, MemoryLedger};
 pub use observed::Observed;

@@ -14,12 +14,17 @@ use tokio::sync::Notify;
 
 use crate::document::DocumentEvent;
 
+/// About what one coming or going takes.
+const PRESENCE_EVENT_BYTES: usize = 100;
+
 /// Something for one shard.
 #[derive(Debug)]
 pub enum Letter {
     To(DocumentId, DocumentEvent),
     /// Announcements of any document may have been lost.
     Lagged,
+    /// Whoever this replica entered may have been removed.
+    LeaseLost,
 }
 
 /// See the module.
@@ -105,7 +110,10 @@ impl Letter {
                 Some(entries.iter().map(|entry| entry.payload.len()).sum())
             }
             Self::To(_, DocumentEvent::Signal(signal)) => Some(signal.payload.len()),
-            Self::To(..) | Self::Lagged => None,
+            Self::To(_, DocumentEvent::Presence(announcement)) => {
+                Some(announcement.events.len() * PRESENCE_EVENT_BYTES)
+            }
+            Self::To(..) | Self::Lagged | Self::LeaseLost => None,
         }
     }
 }
@@ -127,14 +135,17 @@ mod tests {
                 DocumentEvent::Heard(Vec::new()),
             ));
         }
-        mailbox.push(Letter::To(document.clone(), DocumentEvent::Head(None)));
+        mailbox.push(Letter::To(
+            document.clone(),
+            DocumentEvent::Head(None, None),
+        ));
         let mut batch = VecDeque::new();
         mailbox.take(&mut batch);
         assert_eq!(batch.len(), 4);
         assert!(matches!(batch.back(), Some(Letter::Lagged)));
         assert!(matches!(
             batch.get(2),
-            Some(Letter::To(_, DocumentEvent::Head(None)))
+            Some(Letter::To(_, DocumentEvent::Head(None, None)))
         ));
     }
 }

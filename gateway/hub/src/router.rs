@@ -61,6 +61,24 @@ impl Listener for Router {
             BusEvent::Signal { document, signal } => {
                 self.post(document, DocumentEvent::Signal(signal));
             }
+            BusEvent::Presence {
+                document,
+                announcement,
+            } => {
+                self.post(document, DocumentEvent::Presence(announcement));
+            }
+            BusEvent::PresenceAnswered {
+                ticket,
+                document,
+                result,
+            } => {
+                self.post(document, DocumentEvent::PresenceAnswered(ticket, result));
+            }
+            BusEvent::LeaseLost => {
+                self.mailboxes
+                    .iter()
+                    .for_each(|mailbox| mailbox.push(Letter::LeaseLost));
+            }
             BusEvent::Appended {
                 ticket,
                 document,
@@ -77,7 +95,8 @@ impl Listener for Router {
             }
             BusEvent::Heads(heads) => {
                 for head in heads {
-                    self.post(head.document, DocumentEvent::Head(head.position));
+                    let versions = DocumentEvent::Head(head.position, head.presence);
+                    self.post(head.document, versions);
                 }
             }
         }

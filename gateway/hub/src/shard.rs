@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{Append, Bus, Read, Ticket};
+use inkwire_bus::{Append, Bus, PresenceCall, Read, Ticket};
 use inkwire_model::{DocumentId, Signal, UnixMillis};
 
 use crate::{
@@ -101,6 +101,7 @@ impl Shard {
             match letter {
                 Letter::To(document, event) => self.hear(&document, event, now),
                 Letter::Lagged => self.compare_all_heads(true),
+                Letter::LeaseLost => self.enter_all_again(),
             }
         }
         for (document, command) in commands.drain(..) {
@@ -200,6 +201,13 @@ impl Shard {
             .mul_f64(1.0 - HEAD_JITTER / 2.0 + HEAD_JITTER * unit)
     }
 
+    fn enter_all_again(&mut self) {
+        for living in self.documents.values_mut() {
+            living.document.enter_all_again();
+            touch(&mut self.touched, living);
+        }
+    }
+
     fn compare_all_heads(&mut self, urgent: bool) {
         for living in self.documents.values_mut() {
             living.document.compare_head(urgent, &mut self.world);
@@ -272,6 +280,10 @@ impl Effects<Reach> for World {
 
     fn signal(&mut self, document: &DocumentId, signal: Signal) {
         self.surroundings.bus.signal(document, signal);
+    }
+
+    fn presence(&mut self, call: PresenceCall) {
+        self.surroundings.bus.presence(call);
     }
 
     fn note(&mut self, document: &DocumentId, note: Note<'_>) {

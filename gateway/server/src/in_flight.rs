@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use inkwire_bus::{Append, Bus, BusEvent, Listener, Read};
+use inkwire_bus::{Append, Bus, BusEvent, Listener, PresenceCall, Read};
 use inkwire_model::{DocumentId, Signal};
 
 /// The number of append calls on their way. Cheap to clone.
@@ -64,6 +64,10 @@ impl Bus for Outbound {
 
     fn signal(&self, document: &DocumentId, signal: Signal) {
         self.bus.signal(document, signal);
+    }
+
+    fn presence(&self, call: PresenceCall) {
+        self.bus.presence(call);
     }
 
     fn is_available(&self) -> bool {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{Append, Bus, PageLimit, Read};
+use inkwire_bus::{Append, Bus, PageLimit, PresenceCall, Read};
 use inkwire_hub::{
     Command,
     document::DocumentConfig,
@@ -108,6 +108,8 @@ impl Bus for Requests {
         self.add(Request::Signal(signal));
     }
 
+    fn presence(&self, _call: PresenceCall) {}
+
     fn is_available(&self) -> bool {
         true
     }
@@ -146,7 +148,11 @@ impl Replica {
 
 /// Production's, or one so small that every limit is met.
 fn document_config(plan: &Plan) -> DocumentConfig {
-    let usual = DocumentConfig::default();
+    // Who is here has tests of its own.
+    let usual = DocumentConfig {
+        presence_grace_ms: None,
+        ..DocumentConfig::default()
+    };
     if !plan.small_pages {
         return usual;
     }

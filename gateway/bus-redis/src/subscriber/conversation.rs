@@ -27,7 +27,9 @@ use super::{
     wire::{Said, Wire, text_of},
     wishes::Wishes,
 };
-use crate::{config::Checked, link::Link, mail::Mailbox, record::RecordReader, signal_message};
+use crate::{
+    config::Checked, link::Link, mail::Mailbox, presence, record::RecordReader, signal_message,
+};
 
 /// Channels in one command: cheap for Redis, and no long pause for others.
 const CHANNELS_AT_ONCE: usize = 500;
@@ -245,6 +247,16 @@ impl Conversation {
             if let Some(signal) = signal_message::read(message) {
                 let signal = Arc::new(signal);
                 self.listener.hear(BusEvent::Signal { document, signal });
+            }
+            return;
+        }
+        if presence::is_presence(message) {
+            if let Some(announcement) = presence::read_announcement(message) {
+                let announcement = Arc::new(announcement);
+                self.listener.hear(BusEvent::Presence {
+                    document,
+                    announcement,
+                });
             }
             return;
         }

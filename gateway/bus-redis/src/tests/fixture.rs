@@ -51,6 +51,9 @@ pub(super) fn config(url: String) -> RedisConfig {
     RedisConfig {
         url,
         log_entries_max: u32::try_from(LOG_ENTRIES_MAX).unwrap(),
+        lease_ms: 900,
+        lease_renew_ms: 150,
+        presence_grace_ms: 300,
         ..RedisConfig::default()
     }
 }
@@ -215,6 +218,18 @@ impl Fixture for RedisFixture {
 
     async fn lose_subscriptions(&self, replica: usize) {
         self.cut(&format!("name={}-subscriber", name(replica)));
+    }
+
+    async fn end_lease(&self, replica: usize) {
+        let lease = self.buses.lock().unwrap()[replica].leases.now().unwrap();
+        let leases = self.raw.checked.keys.leases();
+        let dead = vec![leases.into(), lease.incarnation.into(), "x0".into()];
+        self.raw.say("HSET", dead).await;
+    }
+
+    async fn kill(&self, replica: usize) {
+        let bus = self.buses.lock().unwrap()[replica].clone();
+        bus.disconnecting.cancel();
     }
 
     async fn go_away(&self) {

@@ -223,6 +223,8 @@ async fn what_the_rule_lacks_is_named_at_the_start() {
         "xadd",
         "hset",
         "hmget",
+        "hgetall",
+        "hlen",
         "hrandfield",
         "xrange",
         "spublish",

@@ -20,6 +20,13 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     /// themselves.
     fn lose_subscriptions(&self, replica: usize) -> impl Future<Output = ()> + Send;
 
+    /// Ends the lease of a replica that lives on: another one removes whom it entered, and it hears of
+    /// it (C13).
+    fn end_lease(&self, replica: usize) -> impl Future<Output = ()> + Send;
+
+    /// A replica dies without a word; another one removes whom it entered.
+    fn kill(&self, replica: usize) -> impl Future<Output = ()> + Send;
+
     /// From here on no replica can reach the store, which keeps its content.
     fn go_away(&self) -> impl Future<Output = ()> + Send;
 

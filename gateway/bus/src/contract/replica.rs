@@ -12,7 +12,8 @@ use inkwire_model::{DocumentId, Entry, NewEntry, Position};
 
 use super::{Fixture, Recorder};
 use crate::{
-    Append, AppendOutcome, Asker, Bus, BusEvent, LogPage, PageLimit, Read, ReadFrom, Retention,
+    Append, AppendOutcome, Asker, Bus, BusEvent, Head, LogPage, PageLimit, PresenceAnswer,
+    PresenceCall, PresenceChange, PresenceSet, PresenceVersion, Read, ReadFrom, Retention,
     Suspicion, Ticket, Unavailable,
 };
 
@@ -236,6 +237,11 @@ impl Replica {
 
     /// The heads of these documents, in the order asked for; make one comparison at a time.
     pub async fn heads(&self, documents: &[DocumentId]) -> Vec<Option<Position>> {
+        let heads = self.whole_heads(documents).await;
+        heads.into_iter().map(|head| head.position).collect()
+    }
+
+    async fn whole_heads(&self, documents: &[DocumentId]) -> Vec<Head> {
         let seen = self.recorder.look(<[BusEvent]>::len);
         self.bus.compare_heads(documents.to_vec());
         self.wait_for("the heads", |events| {
@@ -247,7 +253,7 @@ impl Replica {
             };
             let of = |document: &DocumentId| {
                 let mut heads = heads().flatten();
-                Some(heads.find(|head| head.document == *document)?.position)
+                heads.find(|head| head.document == *document).cloned()
             };
             documents.iter().map(of).collect()
         })
@@ -258,6 +264,71 @@ impl Replica {
     pub async fn head(&self, document: &DocumentId) -> Option<Position> {
         let heads = self.heads(std::slice::from_ref(document)).await;
         heads.into_iter().flatten().next()
+    }
+
+    /// Makes a call of presence, without awaiting the answer.
+    pub fn begin_presence(
+        &self,
+        document: &DocumentId,
+        changes: Vec<PresenceChange>,
+        read: bool,
+    ) -> Ticket {
+        let ticket = self.ticket();
+        self.bus.presence(PresenceCall {
+            ticket,
+            document: document.clone(),
+            changes,
+            read,
+            is_last: false,
+        });
+        ticket
+    }
+
+    /// The answer to a call of presence.
+    pub async fn presence_answer(&self, ticket: Ticket) -> Result<PresenceAnswer, Unavailable> {
+        self.wait_for("the answer to a call of presence", |events| {
+            events.iter().find_map(|event| match event {
+                BusEvent::PresenceAnswered {
+                    ticket: of, result, ..
+                } if *of == ticket => Some(result.clone()),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    /// Changes who is in a document, as soon as the store is there and the replica has a lease.
+    pub async fn presence(
+        &self,
+        document: &DocumentId,
+        changes: Vec<PresenceChange>,
+    ) -> PresenceAnswer {
+        let deadline = tokio::time::Instant::now() + self.patience;
+        loop {
+            let ticket = self.begin_presence(document, changes.clone(), false);
+            match self.presence_answer(ticket).await {
+                Ok(answer) => return answer,
+                Err(error) if tokio::time::Instant::now() > deadline => {
+                    panic!("a change of who is in {document} failed: {error}")
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Everybody who is in a document.
+    pub async fn presence_read(&self, document: &DocumentId) -> PresenceSet {
+        let ticket = self.begin_presence(document, Vec::new(), true);
+        match self.presence_answer(ticket).await {
+            Ok(PresenceAnswer { set: Some(set), .. }) => set,
+            other => panic!("who is in {document}: {other:?}"),
+        }
+    }
+
+    /// The version of who is in a document, as the heads tell it.
+    pub async fn presence_version(&self, document: &DocumentId) -> Option<PresenceVersion> {
+        let heads = self.whole_heads(std::slice::from_ref(document)).await;
+        heads.into_iter().next().and_then(|head| head.presence)
     }
 
     /// The entries of this document that were heard so far.

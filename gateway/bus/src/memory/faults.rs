@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use inkwire_model::{DocumentId, NewEntry, Seq, Snapshot};
 
-use super::{Log, MemoryBus, MemoryStore, SnapshotRefused, replica::Replica};
-use crate::{Retention, Unavailable};
+use super::{
+    Log, MemoryBus, MemoryStore, SnapshotRefused, presence::Participants, replica::Replica,
+};
+use crate::{BusEvent, Retention, Unavailable};
 
 /// What happens to one announcement of entries on its way to one replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,26 @@ impl<'a> Faults<'a> {
         });
     }
 
+    /// The replica is gone without a word, and its lease ends.
+    pub fn die(&self) {
+        let MemoryBus { store, key } = self.bus;
+        store.change(|shelf| {
+            shelf.detach(*key);
+            shelf.reap(*key);
+        });
+    }
+
+    /// The lease ends although the replica lives: others remove whom it entered, and it is told.
+    pub fn end_lease(&self) {
+        let MemoryBus { store, key } = self.bus;
+        store.change(|shelf| {
+            shelf.reap(*key);
+            if let Some(replica) = shelf.replica(*key) {
+                replica.post.push(BusEvent::LeaseLost);
+            }
+        });
+    }
+
     fn change(&self, change: impl FnOnce(&mut Replica)) {
         let MemoryBus { store, key } = self.bus;
         store.change(|shelf| {
@@ -120,21 +142,26 @@ impl<'a> Faults<'a> {
 #[derive(Debug, Clone)]
 pub struct StoreCopy {
     logs: HashMap<DocumentId, Log>,
+    participants: HashMap<DocumentId, Participants>,
 }
 
 /// The faults of the store itself, and what is done to logs beside the bus.
 impl MemoryStore {
     /// A copy of everything, as a Redis replica holds it.
     pub fn save(&self) -> StoreCopy {
+        let shelf = self.lock();
         StoreCopy {
-            logs: self.lock().logs.clone(),
+            logs: shelf.logs.clone(),
+            participants: shelf.participants.clone(),
         }
     }
 
     /// The promotion of a stale copy: what was appended since is gone, and its numbers are handed out
     /// again. Nobody is told.
     pub fn roll_back(&self, copy: &StoreCopy) {
-        self.lock().logs.clone_from(&copy.logs);
+        let mut shelf = self.lock();
+        shelf.logs.clone_from(&copy.logs);
+        shelf.participants.clone_from(&copy.participants);
     }
 
     /// Drops a log's entries up to and with `seq`.

@@ -6,6 +6,7 @@
 mod faults;
 mod log;
 mod post;
+mod presence;
 mod replica;
 mod store;
 
@@ -18,7 +19,7 @@ pub use log::{Appended, Log, SnapshotRefused};
 pub use store::{LOG_ENTRIES_MAX, MemoryStore};
 
 use self::{post::Post, store::ReplicaKey};
-use crate::{Append, Bus, BusEvent, Head, Listener, Read, Unavailable};
+use crate::{Append, Bus, BusEvent, Head, Listener, PresenceCall, Read, Unavailable};
 
 /// One replica's bus. It is detached from its store when it is dropped.
 ///
@@ -52,7 +53,11 @@ impl MemoryBus {
 
 impl Drop for MemoryBus {
     fn drop(&mut self) {
-        self.store.lock().detach(self.key);
+        // Its lease ends with it.
+        self.store.change(|shelf| {
+            shelf.detach(self.key);
+            shelf.reap(self.key);
+        });
     }
 }
 
@@ -144,6 +149,31 @@ impl Bus for MemoryBus {
         });
     }
 
+    fn presence(&self, call: PresenceCall) {
+        self.store.change(|shelf| {
+            let PresenceCall {
+                ticket,
+                document,
+                changes,
+                read,
+                ..
+            } = call;
+            let changed = shelf
+                .reach(self.key)
+                .and_then(|()| shelf.change_presence(self.key, &document, changes, read));
+            let (result, announcement) = match changed {
+                Ok((answer, announcement)) => (Ok(answer), announcement),
+                Err(unavailable) => (Err(unavailable), None),
+            };
+            shelf.answer(self.key, |reply_lost| BusEvent::PresenceAnswered {
+                ticket,
+                document: document.clone(),
+                result: if reply_lost { Err(Unavailable) } else { result },
+            });
+            shelf.announce_presence(&document, announcement);
+        });
+    }
+
     fn is_available(&self) -> bool {
         self.store.lock().reach(self.key).is_ok()
     }
@@ -151,6 +181,8 @@ impl Bus for MemoryBus {
 
 /// The same documents, as when nothing is known of them.
 fn unknown(mut heads: Vec<Head>) -> Vec<Head> {
-    heads.iter_mut().for_each(|head| head.position = None);
+    heads
+        .iter_mut()
+        .for_each(|head| (head.position, head.presence) = (None, None));
     heads
 }

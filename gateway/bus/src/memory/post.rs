@@ -85,7 +85,9 @@ impl Post {
         let mut queue = self.lock();
         let event = queue.events.pop_front();
         match &event {
-            Some(BusEvent::Heard { .. } | BusEvent::Signal { .. }) => queue.announcements -= 1,
+            Some(BusEvent::Heard { .. } | BusEvent::Signal { .. } | BusEvent::Presence { .. }) => {
+                queue.announcements -= 1
+            }
             Some(_) => {}
             None => queue.is_told = false,
         }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use inkwire_model::{ChainHash, Digest, DocumentId, Entry, NewEntry, Position, Signal, UnixMillis};
@@ -11,9 +11,12 @@ use inkwire_model::{ChainHash, Digest, DocumentId, Entry, NewEntry, Position, Si
 use super::{
     log::{Appended, Log},
     post::Post,
+    presence::Participants,
     replica::Replica,
 };
-use crate::{BusEvent, Head, Retention, Unavailable};
+use crate::{
+    BusEvent, Head, PresenceAnnouncement, PresenceAnswer, PresenceChange, Retention, Unavailable,
+};
 
 /// The hard cap of a log unless told otherwise (C9).
 pub const LOG_ENTRIES_MAX: usize = 100_000;
@@ -33,6 +36,8 @@ pub(super) struct ReplicaKey(u64);
 /// What the lock guards.
 pub(super) struct Shelf {
     pub(super) logs: HashMap<DocumentId, Log>,
+    /// Who is in each document; a document that ever had somebody stays.
+    pub(super) participants: HashMap<DocumentId, Participants>,
     log_entries_max: usize,
     replicas: BTreeMap<ReplicaKey, Replica>,
     last_key: ReplicaKey,
@@ -52,6 +57,7 @@ impl MemoryStore {
         Self {
             shelf: Mutex::new(Shelf {
                 logs: HashMap::new(),
+                participants: HashMap::new(),
                 log_entries_max,
                 replicas: BTreeMap::new(),
                 last_key: ReplicaKey(0),
@@ -147,6 +153,11 @@ impl Shelf {
     pub(super) fn heads(&self, documents: Vec<DocumentId>, reached: bool) -> Vec<Head> {
         let head = |document| Head {
             position: self.logs.get(&document).filter(|_| reached).map(Log::head),
+            presence: self
+                .participants
+                .get(&document)
+                .filter(|_| reached)
+                .and_then(Participants::version),
             document,
         };
         documents.into_iter().map(head).collect()
@@ -183,4 +194,54 @@ impl Shelf {
             });
         }
     }
+
+    /// Changes who is in a document; the second is what it announces.
+    pub(super) fn change_presence(
+        &mut self,
+        key: ReplicaKey,
+        document: &DocumentId,
+        changes: Vec<PresenceChange>,
+        read: bool,
+    ) -> Result<(PresenceAnswer, Option<PresenceAnnouncement>), Unavailable> {
+        let participants = self.participants.entry(document.clone()).or_default();
+        let announcement = participants.change(key, changes, unix_ms())?;
+        let answer = PresenceAnswer {
+            version: participants.version(),
+            set: read.then(|| participants.read(key)),
+        };
+        Ok((answer, announcement))
+    }
+
+    /// Removes all that a replica without a lease holds, in every document.
+    pub(super) fn reap(&mut self, dead: ReplicaKey) {
+        let mut announcements = Vec::new();
+        for (document, participants) in &mut self.participants {
+            // Without random numbers nothing is announced; the heads tell later.
+            announcements.push((document.clone(), participants.reap(dead).ok().flatten()));
+        }
+        for (document, announcement) in announcements {
+            self.announce_presence(&document, announcement);
+        }
+    }
+
+    pub(super) fn announce_presence(
+        &mut self,
+        document: &DocumentId,
+        announcement: Option<PresenceAnnouncement>,
+    ) {
+        let Some(announcement) = announcement.map(Arc::new) else {
+            return;
+        };
+        for replica in self.replicas() {
+            replica.announce(document, || BusEvent::Presence {
+                document: document.clone(),
+                announcement: announcement.clone(),
+            });
+        }
+    }
+}
+
+fn unix_ms() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -31,6 +31,7 @@ impl<M> Document<M> {
             client,
             from,
             receive,
+            attendance,
             subscriber,
         } = join;
         self.members.insert(Member {
@@ -38,6 +39,7 @@ impl<M> Document<M> {
             to: subscriber,
             subject,
             client,
+            attendance,
             receive,
             phase: Phase::Waiting,
             from,
@@ -65,6 +67,7 @@ impl<M> Document<M> {
 
     pub(super) fn leave(&mut self, member: MemberKey, now: Instant) {
         self.members.remove(member);
+        self.depart(member, now);
         if self.members.is_empty() {
             // Nobody is left to be told of a loss.
             self.acknowledged.clear();
@@ -244,6 +247,7 @@ impl<M> Document<M> {
         if standing.revoked || was_revoked_since {
             fx.deliver(&member.to, id, &Delivery::Ended(Code::Revoked));
             self.members.remove(key);
+            self.dismiss(key);
             return;
         }
         member.told_waiting = false;
@@ -308,6 +312,7 @@ impl<M> Document<M> {
             reset: member.reset.take(),
             again: std::mem::replace(&mut member.has_joined, true),
         };
+        let attendance = member.attendance.take();
         member.gate.reopen();
         let position = if member.receive { end } else { page.head };
         fx.deliver(&member.to, id, &Delivery::Joined { position, row });
@@ -315,6 +320,9 @@ impl<M> Document<M> {
         let bridge = self.recent.as_ref().and_then(|recent| recent.after(end));
         for carried in bridge.into_iter().flatten().filter(|_| member.receive) {
             fx.deliver(&member.to, id, &Delivery::Entry(carried));
+        }
+        if let Some(attendance) = attendance {
+            self.attend(key, attendance);
         }
     }
 

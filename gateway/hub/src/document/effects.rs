@@ -1,6 +1,6 @@
 //! `Effects`: all that a document can do to the world.
 
-use inkwire_bus::{Append, Read, Ticket};
+use inkwire_bus::{Append, PresenceCall, Read, Ticket};
 use inkwire_model::{DocumentId, Signal, UnixMillis};
 
 use super::{CatchUp, Note};
@@ -25,6 +25,9 @@ pub trait Effects<M> {
     fn read(&mut self, read: Read);
     fn compare_head(&mut self, document: &DocumentId);
     fn signal(&mut self, document: &DocumentId, signal: Signal);
+
+    /// Asks the bus to change, or to tell, who is here. One call of a document at a time.
+    fn presence(&mut self, call: PresenceCall);
 
     /// Something worth counting. Nobody has to.
     fn note(&mut self, _document: &DocumentId, _note: Note<'_>) {}

@@ -36,6 +36,8 @@ pub(super) struct Member<M> {
     pub(super) to: M,
     pub(super) subject: Subject,
     pub(super) client: Option<ClientId>,
+    /// As what it is seen, once it has joined; `None` if it is not seen, or is seen already.
+    pub(super) attendance: Option<super::Attendance>,
     pub(super) receive: bool,
     pub(super) phase: Phase,
     /// Where its next page begins; meaningless while it is live.

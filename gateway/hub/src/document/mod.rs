@@ -28,6 +28,7 @@ mod gate;
 mod member;
 mod notes;
 mod order;
+mod presence;
 mod recent;
 mod restoring_access;
 mod stopwatch;
@@ -45,12 +46,14 @@ use std::{
 };
 
 use inkwire_bus::{
-    Append, AppendOutcome, LogPage, PageLimit, Read, ReadFrom, Retention, Ticket, Unavailable,
+    Append, AppendOutcome, LogPage, PageLimit, PresenceAnnouncement, PresenceAnswer,
+    PresenceVersion, Read, ReadFrom, Retention, Ticket, Unavailable,
 };
 use inkwire_model::{DocumentId, Entry, LogClass, NewEntry, Rule, Seq, rule_holds};
 
 pub use effects::Effects;
 pub use notes::{CatchUp, Note, Outcome, ResyncReason};
+pub use presence::Attendance;
 
 use self::{
     access::KnownAccess,
@@ -59,6 +62,7 @@ use self::{
     gate::Sent,
     member::Members,
     order::{Comparison, Seen},
+    presence::Presence,
     recent::Recent,
     stopwatch::Stopwatch,
     timers::Timers,
@@ -90,6 +94,9 @@ pub struct DocumentConfig {
     pub topic_entries_max: u32,
     /// The latest entries that a log of one subject keeps.
     pub user_entries_max: u32,
+    /// How long a participant is held that left, in case it comes back (C13); `None` if nobody is
+    /// ever entered.
+    pub presence_grace_ms: Option<u64>,
 }
 
 impl Default for DocumentConfig {
@@ -109,6 +116,7 @@ impl Default for DocumentConfig {
             linger_ms: 10_000,
             topic_entries_max: 1_000,
             user_entries_max: 1_000,
+            presence_grace_ms: Some(5_000),
         }
     }
 }
@@ -208,6 +216,8 @@ pub struct Document<M> {
     /// Calls under way that append lost changes of access again; members wait for them.
     restoring: usize,
 
+    presence: Presence,
+
     timers: Timers,
 }
 
@@ -239,6 +249,7 @@ impl<M> Document<M> {
             look: 0,
             access: KnownAccess::default(),
             restoring: 0,
+            presence: Presence::default(),
             timers: Timers::default(),
         }
     }
@@ -265,6 +276,9 @@ impl<M> Document<M> {
                     fx.signal(&self.id, signal);
                 }
             }
+            Command::WatchPresence(member) => self.watch_presence(member, fx),
+            Command::UnwatchPresence(member) => self.unwatch_presence(member),
+            Command::ChangeAttendance(member, to_be) => self.change_attendance(member, to_be),
             Command::ChangeAccess {
                 member,
                 subject,
@@ -292,7 +306,16 @@ impl<M> Document<M> {
             }
             DocumentEvent::Appended(ticket, result) => self.appended(ticket, result, now, fx),
             DocumentEvent::Page(ticket, result) => self.page(ticket, result, now, fx),
-            DocumentEvent::Head(position) => self.head(position, now, fx),
+            DocumentEvent::Head(position, presence) => {
+                if position.is_some() {
+                    self.presence_compared(presence);
+                }
+                self.head(position, now, fx);
+            }
+            DocumentEvent::Presence(announcement) => self.presence_heard(&announcement, fx),
+            DocumentEvent::PresenceAnswered(ticket, result) => {
+                self.presence_answered(ticket, result, now, fx);
+            }
         }
     }
 
@@ -301,6 +324,7 @@ impl<M> Document<M> {
         self.send_outgoing(now, fx);
         self.ask_for_pages(now, fx);
         self.ask_for_rows(now, fx);
+        self.call_presence(fx);
         if self.members.is_empty() && self.timers.linger.is_none() {
             self.timers.linger = Some(now + Duration::from_millis(self.config.linger_ms));
         }
@@ -308,7 +332,8 @@ impl<M> Document<M> {
 
     /// When [`tick`](Self::tick) wants to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        let deadlines = [self.timers.next(), self.presence.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Time has come; every timer that is due is cleared. Call [`settle`](Self::settle) afterwards, as after any event.
@@ -320,6 +345,8 @@ impl<M> Document<M> {
         if Timers::due(&mut self.timers.subscription, now) {
             self.tell_waiting(fx);
         }
+        Timers::due(&mut self.timers.presence, now);
+        self.tick_presence(now, fx);
         if Timers::due(&mut self.timers.room, now) {
             self.wake_those_with_room(now, fx);
         }
@@ -330,7 +357,9 @@ impl<M> Document<M> {
 
     /// Whether nobody needs this document here any more.
     pub fn is_abandoned(&self, now: Instant) -> bool {
-        self.members.is_empty() && self.timers.linger.is_some_and(|linger| linger <= now)
+        self.members.is_empty()
+            && self.presence.is_idle()
+            && self.timers.linger.is_some_and(|linger| linger <= now)
     }
 
     fn page(
@@ -414,5 +443,8 @@ pub enum DocumentEvent {
     Signal(Arc<inkwire_model::Signal>),
     Appended(Ticket, Result<Vec<AppendOutcome>, Unavailable>),
     Page(Ticket, Result<LogPage, Unavailable>),
-    Head(Option<inkwire_model::Position>),
+    /// The log's, and the version of who is here.
+    Head(Option<inkwire_model::Position>, Option<PresenceVersion>),
+    Presence(Arc<PresenceAnnouncement>),
+    PresenceAnswered(Ticket, Result<PresenceAnswer, Unavailable>),
 }

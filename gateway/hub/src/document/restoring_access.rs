@@ -34,6 +34,7 @@ impl<M> Document<M> {
         for key in ended {
             if let Some(member) = self.members.remove(key) {
                 fx.deliver(&member.to, &self.id, &Delivery::Ended(Code::Revoked));
+                self.dismiss(key);
             }
         }
     }

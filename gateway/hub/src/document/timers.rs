@@ -13,6 +13,8 @@ pub(super) struct Timers {
     pub(super) expected: Option<Instant>,
     /// What was acknowledged should have been announced by now.
     pub(super) overdue: Option<Instant>,
+    /// The bus was unavailable for who is here.
+    pub(super) presence: Option<Instant>,
     /// Members without room are looked at again.
     pub(super) room: Option<Instant>,
     /// The subscription should have been confirmed by now.
@@ -30,6 +32,7 @@ impl Timers {
             restore,
             expected,
             overdue,
+            presence,
             room,
             subscription,
             linger,
@@ -41,6 +44,7 @@ impl Timers {
             restore,
             expected,
             overdue,
+            presence,
             room,
             subscription,
             linger,

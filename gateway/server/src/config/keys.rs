@@ -251,6 +251,12 @@ keys! {
         "How often the heads of followed documents are compared with Redis, give or take 10 %: finds what pub/sub lost silently.";
     LINGER_MS "linger_ms" number(0, DAY_MS), "10000",
         "How long a document is still followed after its last member left.";
+    PRESENCE_GRACE_MS "presence_grace_ms" number(0, 600_000), "5000",
+        "How long a participant who left is still shown, in case it comes back, on whichever replica.";
+    LEASE_MS "lease_ms" number(100, 3_600_000), "10000",
+        "How long what a replica holds for others to see, such as its participants, outlives its last sign of life.";
+    LEASE_RENEW_MS "lease_renew_ms" number(10, 600_000), "3000",
+        "How often a replica renews its lease; three times this, and this with `presence_grace_ms`, are at most `lease_ms`.";
     COMMANDS_QUEUED_MAX "commands_queued_max" number(16, 1_000_000), "4096",
         "Most commands of sessions that wait for one shard of the hub; above, those sessions are not read from.";
     ANNOUNCEMENTS_QUEUED_MAX "announcements_queued_max" number(16, 10_000_000), "65536",

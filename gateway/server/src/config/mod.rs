@@ -357,6 +357,7 @@ fn hub(layers: &mut Layers) -> HubConfig {
             linger_ms: layers.number(&keys::LINGER_MS),
             topic_entries_max: u32::try_from(layers.number(&keys::TOPIC_ENTRIES_MAX))
                 .unwrap_or(u32::MAX),
+            presence_grace_ms: Some(layers.number(&keys::PRESENCE_GRACE_MS)),
             ..default.document
         },
         ..default

@@ -45,6 +45,9 @@ pub(super) fn read(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<Redi
         queued_reads_max: layers.size(&keys::REDIS_QUEUED_READS_MAX),
         // The same as without Redis: whoever starts the bus puts them in.
         queues: QueueLimits::default(),
+        lease_ms: number(layers, &keys::LEASE_MS),
+        lease_renew_ms: number(layers, &keys::LEASE_RENEW_MS),
+        presence_grace_ms: number(layers, &keys::PRESENCE_GRACE_MS),
         probe_interval_ms: number(layers, &keys::REDIS_PROBE_INTERVAL_MS),
         deaf_after_ms: number(layers, &keys::REDIS_DEAF_AFTER_MS),
     };
@@ -109,6 +112,7 @@ fn key_of(fault: &InvalidConfig) -> Option<&'static Key> {
         InvalidConfig::ClientKey(_) => Some(&keys::REDIS_KEY_FILE),
         InvalidConfig::Prefix(_) => Some(&keys::REDIS_PREFIX),
         InvalidConfig::NoReplicas => Some(&keys::ACK),
+        InvalidConfig::Lease { .. } => Some(&keys::LEASE_MS),
         // Set by the process itself; numbers out of their range were told already.
         InvalidConfig::ClientName(_) | InvalidConfig::RowKept(_) | InvalidConfig::TooSmall(..) => {
             None

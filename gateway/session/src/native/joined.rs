@@ -5,13 +5,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use inkwire_hub::{MemberKey, Wire};
-use inkwire_model::{ClientId, DocumentId, Role};
+use inkwire_model::{ClientId, DocumentId, ParticipantId, Role};
 
 use super::member::NativeMember;
 
 /// One joined document.
 pub(super) struct Membership<W> {
     pub(super) key: MemberKey,
+    /// As whom it is seen.
+    pub(super) who: ParticipantId,
     /// Whose entries are appended here; without it the session only reads.
     pub(super) client: Option<ClientId>,
     pub(super) member: Arc<NativeMember<W>>,
@@ -51,8 +53,8 @@ impl<W: Wire> Joined<W> {
         self.memberships.remove(document)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Membership<W>> {
-        self.memberships.values()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&DocumentId, &Membership<W>)> {
+        self.memberships.iter()
     }
 
     /// Removes all.

@@ -183,7 +183,7 @@ impl<W: Wire> NativeMember<W> {
     /// What this member alone is told; `None` for what all are told, and after the end.
     fn packet(&self, document: DocumentId, delivery: &Delivery<'_>) -> Option<ServerPacket> {
         Some(match delivery {
-            Delivery::Entry(_) | Delivery::Signal(_) => return None,
+            Delivery::Entry(_) | Delivery::Signal(_) | Delivery::Presence(_) => return None,
             Delivery::Ack {
                 client_seq,
                 position,

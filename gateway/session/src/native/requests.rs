@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use inkwire_hub::{Command, Join, JoinFrom, MemberKey, Submission, Wire};
+use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, Submission, Wire};
 use inkwire_model::{
     AccessAction, Capability, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack,
-    NewEntry, Position, Role, Signal, Subject,
+    NewEntry, ParticipantId, Position, Role, Signal, Subject,
 };
 use inkwire_protocol::native::ServerPacket;
+use uuid::Uuid;
 
 use super::{
     connection::Connection,
@@ -95,6 +96,14 @@ impl<W: Wire> Requests<W> {
         }
         self.grant = grant;
         let grant = &self.grant;
+        for (document, membership) in self.joined.iter() {
+            if let Some(role) = grant.role_in(document) {
+                let who = membership.who.clone();
+                let attendance = Attendance { who, role };
+                let change = Command::ChangeAttendance(membership.key, attendance);
+                commands.push(document.clone(), change);
+            }
+        }
         let lost = self
             .joined
             .replace_roles(|document| grant.role_in(document));
@@ -149,17 +158,24 @@ impl<W: Wire> Requests<W> {
             place,
         ));
         let key = MemberKey::next();
+        let session = Uuid::from_u128(connection.session().0);
+        let who = ParticipantId::new(subject.clone(), client.as_ref(), session);
         let join = Join {
             member: key,
             subject,
             client: client.clone(),
             from: since.map_or(JoinFrom::Start, JoinFrom::After),
             receive,
+            attendance: role.may(Capability::Signal).then(|| Attendance {
+                who: who.clone(),
+                role,
+            }),
             subscriber: Arc::clone(&member) as _,
         };
         commands.push(document.clone(), Command::Join(join));
         let membership = Membership {
             key,
+            who,
             client,
             member,
         };
@@ -187,7 +203,7 @@ impl<W: Wire> Requests<W> {
     pub(super) fn is_answered(&self) -> bool {
         self.joined
             .iter()
-            .all(|membership| membership.member.is_answered())
+            .all(|(_, membership)| membership.member.is_answered())
     }
 
     /// Leaves all documents and says nothing more.

@@ -183,7 +183,11 @@ impl World {
     pub(super) fn heads(&mut self, from: ReplicaRef, documents: Vec<DocumentId>) {
         let is_told = !self.is_away(from.n) && !self.broken.heads_not_compared;
         let position = self.redis.head().filter(|_| is_told);
-        let head = |document| Head { document, position };
+        let head = |document| Head {
+            document,
+            position,
+            presence: None,
+        };
         let answer = BusEvent::Heads(documents.into_iter().map(head).collect());
         self.add_after(100, 800, Event::Hear(from, answer));
     }

@@ -152,6 +152,9 @@ fn said(event: &BusEvent) -> String {
                 .collect::<Vec<_>>(),
         ),
         BusEvent::Page { result: Err(_), .. } => "page: unavailable".to_owned(),
+        BusEvent::Presence { .. } | BusEvent::PresenceAnswered { .. } | BusEvent::LeaseLost => {
+            "of who is here".to_owned()
+        }
         BusEvent::Heads(heads) => {
             let positions: Vec<_> = heads.iter().map(|head| head.position).collect();
             format!("heads {positions:?}")

@@ -4,6 +4,7 @@ mod access;
 mod away;
 mod history;
 mod order;
+mod presence;
 mod reading;
 mod retention;
 mod subscriptions;
@@ -14,6 +15,7 @@ pub use access::*;
 pub use away::*;
 pub use history::*;
 pub use order::*;
+pub use presence::*;
 pub use reading::*;
 pub use retention::*;
 pub use subscriptions::*;
@@ -51,6 +53,16 @@ macro_rules! for_each_contract_case {
             calls_of_a_document_take_effect_in_the_order_of_making
             two_writers_at_once_make_one_order
             eight_writers_at_once_make_one_order
+
+            a_participant_is_announced_with_its_first_holder_and_its_last
+            a_late_leave_removes_nothing_that_came_after_it
+            announcements_of_presence_lead_from_version_to_version
+            a_thousand_enter_in_one_call
+            a_dead_replicas_participants_leave_once
+            who_is_held_elsewhere_outlives_a_replica
+            a_replica_that_lost_its_lease_is_told_and_enters_anew
+            a_rolled_back_set_is_found_by_its_version
+            presence_is_unavailable_while_the_store_is_away
 
             a_read_creates_the_document
             a_page_ends_at_its_limits

@@ -75,7 +75,7 @@ fn an_old_answer_about_the_head_is_no_fork() {
     };
     let head_then = rig.log.head();
     rig.elsewhere("bob", 1);
-    rig.hear(DocumentEvent::Head(Some(head_then)));
+    rig.hear(DocumentEvent::Head(Some(head_then), None));
     assert_eq!(rig.reads(), 0);
 }
 
@@ -169,7 +169,7 @@ fn a_log_that_is_gone_is_another_history() {
     rig.log = inkwire_bus::memory::Log::new(start(9), 1_000);
     rig.document.compare_head(false, &mut rig.world);
     rig.world.requests.clear();
-    rig.hear(DocumentEvent::Head(None));
+    rig.hear(DocumentEvent::Head(None, None));
     rig.serve();
     assert_eq!(
         rig.told(),

@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use inkwire_bus::{
-    Append, Asker, LogPage, PageLimit, Read, ReadFrom, Ticket, Unavailable, memory::Log,
+    Append, Asker, LogPage, PageLimit, PresenceCall, Read, ReadFrom, Ticket, Unavailable,
+    memory::Log,
 };
 use inkwire_model::{
     ClientId, ContentType, DocumentId, Entry, Kind, NewEntry, Position, Signal, Subject, UnixMillis,
@@ -26,6 +27,7 @@ pub(super) enum Request {
     Append(Append),
     Read(Read),
     Head,
+    Presence(PresenceCall),
 }
 
 /// Members are numbers here.
@@ -130,6 +132,7 @@ impl Rig {
             client: Some(client()),
             from,
             receive,
+            attendance: None,
             subscriber: member,
         }));
     }
@@ -199,7 +202,13 @@ impl Rig {
         for request in std::mem::take(&mut self.world.requests) {
             match request {
                 Request::Subscribe => {}
-                Request::Head => self.hear(DocumentEvent::Head(None)),
+                Request::Head => self.hear(DocumentEvent::Head(None, None)),
+                Request::Presence(call) => {
+                    self.hear(DocumentEvent::PresenceAnswered(
+                        call.ticket,
+                        Err(Unavailable),
+                    ));
+                }
                 Request::Read(read) => {
                     self.hear(DocumentEvent::Page(read.ticket, Err(Unavailable)));
                 }
@@ -213,7 +222,9 @@ impl Rig {
     pub(super) fn answer(&mut self, request: Request, announce: bool) {
         match request {
             Request::Subscribe => self.hear(DocumentEvent::Subscribed),
-            Request::Head => self.hear(DocumentEvent::Head(Some(self.log.head()))),
+            Request::Head => self.hear(DocumentEvent::Head(Some(self.log.head()), None)),
+            // Who is here is the business of other tests.
+            Request::Presence(_) => {}
             Request::Read(read) => {
                 let page = self.log.read(read.from, read.limit, &read.askers);
                 self.hear(DocumentEvent::Page(read.ticket, Ok(page)));
@@ -363,6 +374,7 @@ impl Effects<u64> for World {
                 Err(_) => format!("access of {subject} not changed"),
             },
             Delivery::Waiting { .. } => "waiting".to_owned(),
+            Delivery::Presence(news) => format!("presence {:?}", news.content),
         };
         self.transcript.push((*member, line));
     }
@@ -397,6 +409,10 @@ impl Effects<u64> for World {
     }
 
     fn signal(&mut self, _: &DocumentId, _: Signal) {}
+
+    fn presence(&mut self, call: PresenceCall) {
+        self.requests.push_back(Request::Presence(call));
+    }
 
     fn note(&mut self, _: &DocumentId, note: Note<'_>) {
         self.notes.push(match note {

@@ -226,6 +226,7 @@ fn an_old_sessions_refusal_does_not_silence_the_new_one() {
             client: Some(client()),
             from: JoinFrom::Start,
             receive: true,
+            attendance: None,
             subscriber: member,
         }));
     }

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use inkwire_bus::{Append, Bus, MemoryBus, Read};
+use inkwire_bus::{Append, Bus, MemoryBus, PresenceCall, Read};
 use inkwire_hub::HubConfig;
 use inkwire_model::{DocumentId, Role, Signal};
 use inkwire_protocol::native::Encoding;
@@ -56,6 +56,8 @@ impl Bus for Stuck {
     fn compare_heads(&self, _documents: Vec<DocumentId>) {}
 
     fn signal(&self, _document: &DocumentId, _signal: Signal) {}
+
+    fn presence(&self, _call: PresenceCall) {}
 
     fn is_available(&self) -> bool {
         true

@@ -78,6 +78,9 @@ fn word(event: &BusEvent) -> String {
         BusEvent::Appended { result: Ok(_), .. } => "appended".into(),
         BusEvent::Page { result: Ok(_), .. } => "page".into(),
         BusEvent::Appended { .. } | BusEvent::Page { .. } => "unavailable".into(),
+        BusEvent::Presence { .. } | BusEvent::PresenceAnswered { .. } | BusEvent::LeaseLost => {
+            "of who is here".to_owned()
+        }
         BusEvent::Heads(heads) => {
             let seqs = heads.iter().map(|head| head.position.map(|at| at.seq));
             format!("heads {:?}", seqs.collect::<Vec<_>>())

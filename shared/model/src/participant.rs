@@ -45,6 +45,17 @@ pub enum PresenceNews {
     },
 }
 
+impl PresenceNews {
+    pub fn participants_count(&self) -> usize {
+        match self {
+            Self::Present { participants, .. } | Self::Entered { participants, .. } => {
+                participants.len()
+            }
+            Self::Left { participants, .. } => participants.len(),
+        }
+    }
+}
+
 impl ParticipantId {
     /// A client of this subject, or a session that has none.
     pub fn new(subject: Subject, client: Option<&ClientId>, session: Uuid) -> Self {

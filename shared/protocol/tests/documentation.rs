@@ -13,17 +13,20 @@ use std::{collections::BTreeSet, fmt::Write, path::PathBuf};
 use inkwire_model::{CODES, ClientId, ContentType, Digest, Kind, Position, Subject};
 use inkwire_protocol::native::Encoding;
 
-const CLIENT: [&str; 9] = [
-    "hello", "auth", "join", "leave", "append", "signal", "revoke", "grant", "ping",
+const CLIENT: [&str; 10] = [
+    "hello", "auth", "join", "leave", "append", "signal", "presence", "revoke", "grant", "ping",
 ];
 
-const SERVER: [&str; 15] = [
+const SERVER: [&str; 18] = [
     "welcome",
     "authenticated",
     "joined",
     "left",
     "entry",
     "signal",
+    "presence",
+    "participants_entered",
+    "participants_left",
     "ack",
     "nack",
     "reset",

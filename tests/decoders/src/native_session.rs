@@ -115,6 +115,11 @@ fn answer(
             join.subscriber.deliver(&document, &joined);
             members.insert(join.member, (document, join.subscriber));
         }
+        Command::WatchPresence(member)
+        | Command::UnwatchPresence(member)
+        | Command::ChangeAttendance(member, _) => {
+            assert!(members.contains_key(&member), "a member that joined");
+        }
         Command::Leave(member) => {
             members.remove(&member).expect("a member that joined");
         }

@@ -347,6 +347,10 @@ impl<M> Document<M> {
         }
         Timers::due(&mut self.timers.presence, now);
         self.tick_presence(now, fx);
+        if !self.presence.is_idle() && Timers::due(&mut self.timers.linger, now) {
+            // It stays until nothing of it is on its way to the set.
+            self.timers.linger = Some(now + Duration::from_millis(self.config.linger_ms));
+        }
         if Timers::due(&mut self.timers.room, now) {
             self.wake_those_with_room(now, fx);
         }

@@ -173,6 +173,15 @@ impl<W: Wire> NativeMember<W> {
                 });
                 Some((Priority::Signal, bytes))
             }
+            Delivery::Presence(news) => {
+                let bytes = news.encoding(self.connection.slot(), |news| {
+                    self.connection.encode(&ServerPacket::Presence {
+                        document: document.clone(),
+                        news: news.clone(),
+                    })
+                });
+                Some((Priority::Message, bytes))
+            }
             own => {
                 let packet = self.packet(document.clone(), own)?;
                 Some((Priority::Message, self.connection.encode(&packet)))

@@ -97,7 +97,8 @@ impl<W: Wire> Requests<W> {
         self.grant = grant;
         let grant = &self.grant;
         for (document, membership) in self.joined.iter() {
-            if let Some(role) = grant.role_in(document) {
+            let role = grant.role_in(document);
+            if let Some(role) = role.filter(|_| role != membership.member.role()) {
                 let who = membership.who.clone();
                 let attendance = Attendance { who, role };
                 let change = Command::ChangeAttendance(membership.key, attendance);
@@ -295,6 +296,24 @@ impl<W: Wire> Requests<W> {
             position: request.position,
         };
         commands.push(document.clone(), Command::Signal(key, signal));
+        Ok(())
+    }
+
+    /// Begins or ends telling who is in the document: whoever receives it may know.
+    pub(super) fn watch_presence(
+        &mut self,
+        document: &DocumentId,
+        watch: bool,
+        now: Now,
+        commands: &mut Commands,
+    ) -> Result<(), Refusal> {
+        self.rates.request(now.instant)?;
+        let (membership, _) = self.find(document)?;
+        let command = match watch {
+            true => Command::WatchPresence(membership.key),
+            false => Command::UnwatchPresence(membership.key),
+        };
+        commands.push(document.clone(), command);
         Ok(())
     }
 

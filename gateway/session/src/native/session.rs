@@ -380,6 +380,10 @@ impl<W: Wire> NativeSession<W> {
                 let result = requests.signal(&document, request, now, commands);
                 (document, result)
             }
+            ClientPacket::Presence { document, watch } => {
+                let result = requests.watch_presence(&document, watch, now, commands);
+                (document, result)
+            }
             ClientPacket::Revoke { document, subject } => {
                 let action = AccessAction::Revoke;
                 let result = requests.change_access(&document, subject, action, now, commands);

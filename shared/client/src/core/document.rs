@@ -37,6 +37,8 @@ pub struct JoinOptions {
     pub write_only: bool,
     /// Append nothing.
     pub read_only: bool,
+    /// Tell who is in the document ([`Event::Presence`]).
+    pub presence: bool,
     /// Go on as the client of another process that has ended.
     pub memory: Option<Memory>,
     pub limits: WriterLimits,
@@ -72,6 +74,7 @@ enum Phase {
 pub struct Document {
     id: DocumentId,
     receive: bool,
+    presence: bool,
     reader: Reader,
     writer: Option<Writer>,
     phase: Phase,
@@ -93,6 +96,7 @@ impl Document {
             since,
             write_only,
             read_only,
+            presence,
             memory,
             limits,
         } = options;
@@ -104,6 +108,7 @@ impl Document {
         Self {
             id,
             receive: !write_only,
+            presence,
             reader: Reader::resume(since),
             writer,
             phase: Phase::Detached,
@@ -408,6 +413,7 @@ impl Document {
         match packet {
             ServerPacket::Entry { entry, .. } => self.entry(entry, step),
             ServerPacket::Signal { signal, .. } => self.heard_signal(signal, step),
+            ServerPacket::Presence { news, .. } => self.tell(Event::Presence(news), step),
             ServerPacket::Snapshot { snapshot, .. } => self.snapshot(snapshot, step),
             ServerPacket::Joined {
                 position,
@@ -528,6 +534,12 @@ impl Document {
             return;
         }
         self.phase = Phase::Live;
+        if self.presence {
+            step.out.push_back(Output::Send(ClientPacket::Presence {
+                document: self.id.clone(),
+                watch: true,
+            }));
+        }
         self.authenticated_as(&subject, step);
         let asked = self.asked;
         if self.joined_as.as_ref() == self.client() {

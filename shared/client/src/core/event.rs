@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use inkwire_model::{
-    ClientId, ClientSeq, Code, Entry, Nack, Position, ResetCause, Role, Seq, Signal, Snapshot,
-    Subject,
+    ClientId, ClientSeq, Code, Entry, Nack, Position, PresenceNews, ResetCause, Role, Seq, Signal,
+    Snapshot, Subject,
 };
 use inkwire_writer::{AppendId, LossCause};
 
@@ -24,6 +24,8 @@ pub enum Event {
         snapshot: Option<Arc<Snapshot>>,
     },
     Signal(Arc<Signal>),
+    /// Who is in the document, after each join of it anew; then who came and who left.
+    Presence(PresenceNews),
     /// The append is in the log. `position` is the entry's own, or lies after it.
     Acked {
         append: AppendId,

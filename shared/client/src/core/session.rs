@@ -707,6 +707,7 @@ fn document_of(packet: &ServerPacket) -> Option<&DocumentId> {
         | ServerPacket::Left { document }
         | ServerPacket::Entry { document, .. }
         | ServerPacket::Signal { document, .. }
+        | ServerPacket::Presence { document, .. }
         | ServerPacket::Ack { document, .. }
         | ServerPacket::Nack { document, .. }
         | ServerPacket::Reset { document, .. }

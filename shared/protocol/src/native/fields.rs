@@ -24,14 +24,14 @@ pub(super) enum GivenPayload<'f> {
 
 /// Declares a set of fields; `$name` is the field's name on the wire.
 macro_rules! field_set {
-    ($(#[$doc:meta])* $set:ident { $($name:ident),* $(,)? } $($nested:ident: $type:ident)?) => {
+    ($(#[$doc:meta])* $set:ident { $($name:ident),* $(,)? } $($nested:ident: $type:ty)*) => {
         $(#[$doc])*
         #[derive(Default, Deserialize)]
         #[serde(default, bound(deserialize = "P: Deserialize<'de> + Default"))]
         pub(super) struct $set<'a, P> {
             $(#[serde(borrow)] pub(super) $name: Scalar<'a>,)*
             pub(super) payload: P,
-            $(#[serde(borrow)] pub(super) $nested: Option<$type<'a, P>>,)?
+            $(#[serde(borrow)] pub(super) $nested: Option<$type>,)*
         }
     };
 }
@@ -40,7 +40,7 @@ field_set!(
     /// What a client may say.
     ClientFields {
         r#type, document, client_seq, kind, content_type, text, base64, traceparent, position,
-        since, client, receive, token, subject, id,
+        since, client, receive, token, subject, id, watch,
     }
 );
 
@@ -51,14 +51,30 @@ field_set!(
         base64, traceparent, duplicate, code, detail, after_ms, need, expected, max_bytes, why,
         row_client_seq, row_position, digests, role, subject, cause, session, replica,
         heartbeat_ms, payload_bytes_max, message_bytes_max, landing_ms, expires_at, action, id,
+        version,
     }
-    snapshot: SnapshotFields
+    snapshot: SnapshotFields<'a, P>
+    participants: Vec<ParticipantFields<'a>>
 );
 
 field_set!(
     /// The snapshot within a `reset`.
     SnapshotFields { position, content_type, text, base64 }
 );
+
+/// One of the participants in a list.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ParticipantFields<'a> {
+    #[serde(borrow)]
+    pub(super) id: Scalar<'a>,
+    #[serde(borrow)]
+    pub(super) subject: Scalar<'a>,
+    #[serde(borrow)]
+    pub(super) role: Scalar<'a>,
+    #[serde(borrow)]
+    pub(super) since: Scalar<'a>,
+}
 
 /// One field with its name, for the sentence about its fault.
 #[derive(Clone, Copy)]

@@ -142,4 +142,18 @@ impl FieldWriter for JsonWriter<'_> {
         self.is_first = false;
         self.buffer.push(b'}');
     }
+
+    fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&T, &mut Self)) {
+        self.name(name);
+        self.buffer.push(b'[');
+        for (n, item) in items.iter().enumerate() {
+            self.buffer
+                .extend_from_slice(if n == 0 { b"{" } else { b",{" });
+            self.is_first = true;
+            write(item, self);
+            self.buffer.push(b'}');
+        }
+        self.is_first = false;
+        self.buffer.push(b']');
+    }
 }

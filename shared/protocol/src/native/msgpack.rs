@@ -17,7 +17,7 @@ use super::{
     write::FieldWriter,
 };
 
-/// Deepest nesting that is skipped over; no packet of ours is deeper than 2.
+/// Deepest nesting that is skipped over; no packet of ours is deeper than 3.
 const DEPTH_MAX: usize = 64;
 
 /// First byte of a map of no fields; up to 15 are added to it.
@@ -146,5 +146,14 @@ impl FieldWriter for MessagePackWriter<'_> {
     fn nested(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         self.name(name);
         self.map(write);
+    }
+
+    fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&T, &mut Self)) {
+        self.name(name);
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        written(encode::write_array_len(self.buffer, count));
+        for item in items {
+            self.map(|w| write(item, w));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use inkwire_model::{
     AccessAction, ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Entry, Kind, Nack,
-    Position, ResetCause, Role, Signal, Snapshot, Subject,
+    Position, PresenceNews, ResetCause, Role, Signal, Snapshot, Subject,
 };
 
 /// From the client to the gateway.
@@ -48,6 +48,11 @@ pub enum ClientPacket {
         content_type: ContentType,
         payload: Bytes,
         position: Option<Position>,
+    },
+    /// Begins or ends telling who is in a document that this session has joined.
+    Presence {
+        document: DocumentId,
+        watch: bool,
     },
     /// Ends a subject's access to a document, or restores it (owners).
     Revoke {
@@ -104,6 +109,11 @@ pub enum ServerPacket {
     Signal {
         document: DocumentId,
         signal: Arc<Signal>,
+    },
+    /// Who is in the document; then who entered and who left.
+    Presence {
+        document: DocumentId,
+        news: PresenceNews,
     },
     Ack {
         document: DocumentId,

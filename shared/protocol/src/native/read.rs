@@ -4,13 +4,15 @@ use std::{collections::VecDeque, str::FromStr, sync::Arc};
 
 use inkwire_model::{
     AccessAction, ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Entry, Kind, Nack,
-    Position, ROW_DIGESTS_MAX, ResetCause, Role, ShortDigest, Signal, Snapshot, Subject,
+    Participant, ParticipantId, Position, PresenceNews, ROW_DIGESTS_MAX, ResetCause, Role,
+    ShortDigest, Signal, Snapshot, Subject,
 };
 
 use super::{
     ClientPacket, DecodeError, ServerPacket,
     fields::{
-        ClientFields, Field, PayloadField, ServerFields, SnapshotFields, field, payload_fields,
+        ClientFields, Field, ParticipantFields, PayloadField, ServerFields, SnapshotFields, field,
+        payload_fields,
     },
     payload,
     scalar::Scalar,
@@ -108,6 +110,10 @@ fn client_packet<'a, P: PayloadField<'a>>(
                 position: position(field!(fields.position))?,
             }
         }
+        "presence" => ClientPacket::Presence {
+            document: document()?,
+            watch: field!(fields.watch).boolean()?.unwrap_or(true),
+        },
         "revoke" => ClientPacket::Revoke {
             document: document()?,
             subject: subject()?,
@@ -185,6 +191,27 @@ fn server_packet<'a, P: PayloadField<'a>>(
                 }),
             }
         }
+        "presence" => ServerPacket::Presence {
+            document: document()?,
+            news: PresenceNews::Present {
+                participants: participants(fields, participant)?,
+                version: field!(fields.version).required(position)?,
+            },
+        },
+        "participants_entered" => ServerPacket::Presence {
+            document: document()?,
+            news: PresenceNews::Entered {
+                participants: participants(fields, participant)?,
+                version: field!(fields.version).required(position)?,
+            },
+        },
+        "participants_left" => ServerPacket::Presence {
+            document: document()?,
+            news: PresenceNews::Left {
+                participants: participants(fields, participant_id)?,
+                version: field!(fields.version).required(position)?,
+            },
+        },
         "ack" => ServerPacket::Ack {
             document: document()?,
             client_seq: seq()?,
@@ -306,6 +333,34 @@ fn nested_snapshot<'a, P: PayloadField<'a>>(
         content_type,
         payload,
     }))
+}
+
+fn participants<'a, P: PayloadField<'a>, T>(
+    fields: &ServerFields<'a, P>,
+    read: impl Fn(&ParticipantFields<'a>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let participants = fields.participants.as_ref();
+    let participants = participants.ok_or_else(|| missing("participants"))?;
+    participants.iter().map(read).collect()
+}
+
+fn participant(fields: &ParticipantFields<'_>) -> Result<Participant, Fault> {
+    Ok(Participant {
+        who: participant_id(fields)?,
+        role: field!(fields.role).required(role)?,
+        since: field!(fields.since).required(|f| f.number())?,
+    })
+}
+
+fn participant_id(fields: &ParticipantFields<'_>) -> Result<ParticipantId, Fault> {
+    let uuid = |field: Field<'_, '_>| field.parsed(Code::Invalid, ClientId::parse);
+    match field!(fields.id).required(uuid)? {
+        ClientId::Uuid(id) => Ok(ParticipantId {
+            subject: field!(fields.subject).required(subject)?,
+            id,
+        }),
+        ClientId::Access(_) => Err(missing("id")),
+    }
 }
 
 fn missing(name: &str) -> Fault {

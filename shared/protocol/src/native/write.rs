@@ -1,14 +1,17 @@
 //! Packets to fields: what is written, in which order, once for all encodings.
 
 use inkwire_model::{
-    AccessAction, ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Nack, Position,
-    ShortDigest, Snapshot,
+    AccessAction, ClientId, ClientRow, ClientSeq, Code, ContentType, DocumentId, Nack, Participant,
+    ParticipantId, Position, PresenceNews, ShortDigest, Snapshot,
 };
 
 use super::{ClientPacket, ServerPacket};
 
 /// Room for the fields of a packet besides its payload.
 const FIELDS_BYTES: usize = 416;
+
+/// Room for a participant.
+const PARTICIPANT_BYTES: usize = 120;
 
 /// Writes named fields in one encoding.
 pub(super) trait FieldWriter {
@@ -19,6 +22,7 @@ pub(super) trait FieldWriter {
     /// The payload alone, under the name that fits.
     fn payload(&mut self, content_type: &ContentType, payload: &[u8]);
     fn nested(&mut self, name: &str, write: impl FnOnce(&mut Self));
+    fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&T, &mut Self));
 
     fn position(&mut self, name: &str, position: Position) {
         self.text(name, &position.to_string());
@@ -76,6 +80,9 @@ pub(super) fn server_bytes(packet: &ServerPacket) -> usize {
             snapshot: Some(snapshot),
             ..
         } => FIELDS_BYTES + snapshot.payload.len(),
+        ServerPacket::Presence { news, .. } => {
+            FIELDS_BYTES + PARTICIPANT_BYTES * news.participants_count()
+        }
         ServerPacket::Ack { document, .. } => 128 + document.as_str().len(),
         _ => FIELDS_BYTES,
     }
@@ -138,6 +145,10 @@ pub(super) fn client<W: FieldWriter>(packet: &ClientPacket, w: &mut W) {
                 w.position("position", *position);
             }
             w.typed_payload(content_type, payload);
+        }
+        ClientPacket::Presence { document, watch } => {
+            w.about("presence", document);
+            w.boolean("watch", *watch);
         }
         ClientPacket::Revoke { document, subject } => {
             w.about("revoke", document);
@@ -222,6 +233,7 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
             }
             w.typed_payload(&signal.content_type, &signal.payload);
         }
+        ServerPacket::Presence { document, news } => presence(document, news, w),
         ServerPacket::Ack {
             document,
             client_seq,
@@ -308,6 +320,31 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
             w.text("type", "pong");
             w.number("id", *id);
         }
+    }
+}
+
+fn presence<W: FieldWriter>(document: &DocumentId, news: &PresenceNews, w: &mut W) {
+    let about = |one: &ParticipantId, w: &mut W| {
+        w.text("id", &one.id.to_string());
+        w.text("subject", one.subject.as_str());
+    };
+    let whole = |one: &Participant, w: &mut W| {
+        about(&one.who, w);
+        w.text("role", one.role.as_str());
+        w.number("since", one.since);
+    };
+    let (packet_type, version) = match news {
+        PresenceNews::Present { version, .. } => ("presence", version),
+        PresenceNews::Entered { version, .. } => ("participants_entered", version),
+        PresenceNews::Left { version, .. } => ("participants_left", version),
+    };
+    w.about(packet_type, document);
+    w.position("version", *version);
+    match news {
+        PresenceNews::Present { participants, .. } | PresenceNews::Entered { participants, .. } => {
+            w.list("participants", participants, whole);
+        }
+        PresenceNews::Left { participants, .. } => w.list("participants", participants, about),
     }
 }
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use inkwire_model::{
-    AccessAction, CODES, ClientId, ClientRow, ContentType, DocumentId, Entry, Kind, Nack, Position,
-    ResetCause, Role, Signal, Snapshot, Subject,
+    AccessAction, CODES, ClientId, ClientRow, ContentType, DocumentId, Entry, Kind, Nack,
+    Participant, ParticipantId, Position, PresenceNews, ResetCause, Role, Signal, Snapshot,
+    Subject,
 };
 use inkwire_protocol::native::{ClientPacket, ServerPacket};
 use proptest::{collection::vec, option, prelude::*};
@@ -186,6 +187,8 @@ pub(crate) fn client_packet() -> impl Strategy<Value = ClientPacket> {
                     position,
                 }
             }),
+        (document(), any::<bool>())
+            .prop_map(|(document, watch)| ClientPacket::Presence { document, watch }),
         (document(), subject())
             .prop_map(|(document, subject)| ClientPacket::Revoke { document, subject }),
         (document(), subject())
@@ -239,6 +242,33 @@ fn signal() -> impl Strategy<Value = Arc<Signal>> {
         )
 }
 
+fn participant() -> impl Strategy<Value = Participant> {
+    let any_of = (subject(), own_client(), role(), number());
+    any_of.prop_map(|(subject, client, role, since)| {
+        let text = format!("{client}:{subject}");
+        let who: ParticipantId = text.parse().unwrap();
+        Participant { who, role, since }
+    })
+}
+
+fn presence_news() -> impl Strategy<Value = PresenceNews> {
+    let participants = vec(participant(), 0..20);
+    (participants, position(), 0..3).prop_map(|(participants, version, kind)| match kind {
+        0 => PresenceNews::Present {
+            participants,
+            version,
+        },
+        1 => PresenceNews::Entered {
+            participants,
+            version,
+        },
+        _ => PresenceNews::Left {
+            participants: participants.into_iter().map(|one| one.who).collect(),
+            version,
+        },
+    })
+}
+
 pub(crate) fn server_packet() -> impl Strategy<Value = ServerPacket> {
     let code = || prop::sample::select(CODES.iter().map(|row| row.code).collect::<Vec<_>>());
     let action = prop::sample::select(vec![AccessAction::Revoke, AccessAction::Grant]);
@@ -287,6 +317,8 @@ pub(crate) fn server_packet() -> impl Strategy<Value = ServerPacket> {
         (document(), entry()).prop_map(|(document, entry)| ServerPacket::Entry { document, entry }),
         (document(), signal())
             .prop_map(|(document, signal)| ServerPacket::Signal { document, signal }),
+        (document(), presence_news())
+            .prop_map(|(document, news)| ServerPacket::Presence { document, news }),
         (document(), client_seq(), position(), any::<bool>()).prop_map(
             |(document, client_seq, position, duplicate)| ServerPacket::Ack {
                 document,

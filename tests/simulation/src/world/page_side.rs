@@ -188,7 +188,7 @@ impl World {
                 self.counts.add("revocation acknowledged");
             }
             Told::Waiting { .. } => self.counts.add("told to wait"),
-            Told::Snapshot(_) | Told::Signal(_) | Told::Error { .. } => {}
+            Told::Snapshot(_) | Told::Signal(_) | Told::Presence(_) | Told::Error { .. } => {}
         }
     }
 

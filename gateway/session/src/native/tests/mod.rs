@@ -132,6 +132,8 @@ enum Asked {
     Leave(DocumentId),
     Submit(DocumentId, Vec<Submission>),
     Signal(DocumentId, Signal),
+    Watch(DocumentId, bool),
+    Attendance(DocumentId, Role),
     ChangeAccess(DocumentId, AccessAction, Subject, Subject),
 }
 
@@ -290,6 +292,14 @@ impl Transcript {
                 Command::Signal(key, signal) => {
                     assert_eq!(key, self.members[&id].0);
                     Asked::Signal(id, signal)
+                }
+                Command::WatchPresence(key) | Command::UnwatchPresence(key) => {
+                    assert_eq!(key, self.members[&id].0);
+                    Asked::Watch(id, matches!(command, Command::WatchPresence(_)))
+                }
+                Command::ChangeAttendance(key, attendance) => {
+                    assert_eq!(key, self.members[&id].0);
+                    Asked::Attendance(id, attendance.role)
                 }
                 Command::ChangeAccess {
                     member,

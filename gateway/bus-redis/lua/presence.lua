@@ -150,7 +150,8 @@ local function presence_reap(keys, args)
   return events_n
 end
 
--- keys: leases; args: incarnation, length of a lease (ms), how often it is renewed (ms), 1 if it is new
+-- keys: leases; args: incarnation, length of a lease (ms), how often it is renewed (ms), 1 if it is new,
+--       the end that the caller knows: an earlier one comes from a stale copy, and so may the sets
 -- reply: nothing, if this incarnation is not known (any more); or when its lease ends, when the next
 --        lease of another ends ('' for none), and the dead whose participants the caller is to remove
 local function lease_renew(keys, args)
@@ -162,7 +163,7 @@ local function lease_renew(keys, args)
   for i = 1, #all, 2 do
     if sub(all[i + 1], 1, 1) ~= 'x' then
       newest = max(newest or 0, tonumber(all[i + 1]))
-      is_known = is_known or all[i] == own
+      is_known = is_known or (all[i] == own and tonumber(all[i + 1]) >= tonumber(args[5]))
     end
   end
   if not is_known and args[4] ~= '1' then

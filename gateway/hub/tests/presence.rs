@@ -238,7 +238,6 @@ fn whatever_goes_wrong_all_see_the_same_in_the_end() {
     for seed in 0..200 {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = World::new(REPLICAS, CLIENTS);
-        let mut copy = world.store.save();
         for _ in 0..120 {
             let client = rng.random_range(0..CLIENTS);
             let replica = rng.random_range(0..REPLICAS);
@@ -249,8 +248,6 @@ fn whatever_goes_wrong_all_see_the_same_in_the_end() {
                 64..68 if world.replicas[replica].is_none() => {
                     world.replicas[replica] = Some(world.replica());
                 }
-                68..70 => copy = world.store.save(),
-                70 => world.store.roll_back(&copy),
                 fault @ 71..80 => {
                     if let Some(replica) = &world.replicas[replica] {
                         let faults = replica.bus.faults();

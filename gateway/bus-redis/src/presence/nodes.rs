@@ -165,6 +165,11 @@ impl Nodes {
                 i64::from(self.config.lease_ms).into(),
                 i64::from(self.config.lease_renew_ms).into(),
                 i64::from(is_new).into(),
+                self.leases
+                    .now()
+                    .map_or(0, |lease| lease.ends_at_ms)
+                    .to_string()
+                    .into(),
             ]
         };
         let reply = reader::call(&self.client, args).await?;

@@ -317,6 +317,7 @@ impl<W: Wire> Requests<W> {
             client: Some(client),
             from: JoinFrom::Head,
             receive: false,
+            attendance: self.attendance(document),
             subscriber: Arc::new(seat) as _,
         };
         self.commands.push(document.clone(), Command::Join(join));

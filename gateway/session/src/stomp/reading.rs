@@ -331,6 +331,7 @@ impl<W: Wire> Reading<W> {
             }
             Delivery::Entry(_)
             | Delivery::Signal(_)
+            | Delivery::Presence(_)
             | Delivery::Snapshot(_)
             | Delivery::Reset { .. }
             | Delivery::Ack { .. }

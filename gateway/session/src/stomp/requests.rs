@@ -3,8 +3,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use inkwire_hub::{Command, Join, JoinFrom, MemberKey, Wire};
-use inkwire_model::{Capability, ClientId, Code, DocumentId, LogClass, Role, Signal, Subject};
+use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, Wire};
+use inkwire_model::{
+    Capability, ClientId, Code, DocumentId, LogClass, ParticipantId, Role, Signal, Subject,
+};
 use inkwire_protocol::stomp::{Acknowledgement, SendFrame, Subscribe, Version};
 use inkwire_writer::Jitter;
 use uuid::Uuid;
@@ -98,6 +100,18 @@ impl<W: Wire> Requests<W> {
     /// As whom this session sends signals, unless the application says.
     fn signalling_client(&self) -> ClientId {
         ClientId::Uuid(Uuid::from_u128(self.connection.session.0))
+    }
+
+    /// As what this session is seen in a document, by all that it does there.
+    pub(super) fn attendance(&self, document: &DocumentId) -> Option<Attendance> {
+        let role = self.grant.role_in(document)?;
+        let is_seen =
+            role.may(Capability::Signal) && matches!(document.class(), LogClass::Document);
+        let session = Uuid::from_u128(self.connection.session.0);
+        is_seen.then(|| Attendance {
+            who: ParticipantId::new(self.grant.subject.clone(), None, session),
+            role,
+        })
     }
 
     pub(super) fn subscribe(&mut self, subscribe: Subscribe, now: Now) -> Result<(), Fatal> {
@@ -212,6 +226,7 @@ impl<W: Wire> Requests<W> {
             client,
             from,
             receive: true,
+            attendance: self.attendance(document),
             subscriber: seat as _,
         };
         self.commands.push(document.clone(), Command::Join(join));

@@ -56,6 +56,7 @@ impl<W: Wire> Subscriber for WriteSeat<W> {
             | Delivery::Snapshot(_)
             | Delivery::Entry(_)
             | Delivery::Signal(_)
+            | Delivery::Presence(_)
             | Delivery::AccessChanged { .. } => return false,
         };
         self.inbox.put(self.member, news)

@@ -326,6 +326,12 @@ impl Transcript {
         commands
             .into_iter()
             .map(|request| match request {
+                Request::Document(
+                    document,
+                    Command::WatchPresence(_)
+                    | Command::UnwatchPresence(_)
+                    | Command::ChangeAttendance(..),
+                ) => panic!("of who is in {document}"),
                 Request::Document(id, Command::Join(join)) => {
                     let asked = Asked::Join {
                         id: id_of(&id),

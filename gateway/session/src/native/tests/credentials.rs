@@ -108,7 +108,9 @@ fn a_changed_role_counts_from_the_next_request() {
     let mut t = Transcript::writing("alice essay=writer", "essay");
     t.say(auth("alice essay=viewer"));
     assert_eq!(t.seen(), authenticated(None));
-    assert_eq!(t.asked(), []);
+    // It is seen as what it is now.
+    let seen_as = |role| Asked::Attendance(document("essay"), role);
+    assert_eq!(t.asked(), [seen_as(Role::Viewer)]);
     t.say(append("essay", 1, "1"));
     let need = Role::Writer;
     assert_eq!(t.nack(), Nack::Forbidden { need });
@@ -117,6 +119,7 @@ fn a_changed_role_counts_from_the_next_request() {
 
     t.say(auth("alice essay=owner"));
     assert_eq!(t.seen(), authenticated(None));
+    assert_eq!(t.asked(), [seen_as(Role::Owner)]);
     t.say(append("essay", 1, "1"));
     assert!(matches!(
         t.asked().as_slice(),

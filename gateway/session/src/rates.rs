@@ -37,6 +37,24 @@ impl Rates {
         take_with_bytes(&mut self.appends, &mut self.bytes, payload, now)
     }
 
+    /// Takes all of them, or none.
+    pub(crate) fn append_all(
+        &mut self,
+        sizes: impl Iterator<Item = usize>,
+        now: Instant,
+    ) -> Result<(), Throttled> {
+        let (mut count, mut bytes) = (0, 0_u64);
+        for size in sizes {
+            count += 1;
+            bytes = bytes.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+        }
+        self.appends.take(count, now).map_err(Throttled::after)?;
+        self.bytes.take(bytes, now).map_err(|wait| {
+            self.appends.give_back(count);
+            Throttled::after(wait)
+        })
+    }
+
     pub(crate) fn signal(&mut self, payload: &[u8], now: Instant) -> Result<(), Throttled> {
         take_with_bytes(&mut self.signals, &mut self.bytes, payload, now)
     }

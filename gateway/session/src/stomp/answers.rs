@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inkwire_hub::Wire;
 use inkwire_model::{ClientSeq, Code, Nack, Position};
-use inkwire_protocol::stomp::{Command, Frame};
+use inkwire_protocol::stomp::{Command, Frame, Version};
 
 use super::connection::Connection;
 use crate::{CodeCounts, refusal::Refusal};
@@ -94,8 +94,8 @@ pub(super) struct About<'a> {
 pub(super) struct Answers<W> {
     connection: Connection<W>,
     refusals: Arc<CodeCounts>,
-    /// The subscriptions to `/user/queue/errors`.
-    errors: Vec<String>,
+    /// The subscriptions to `/user/queue/errors`, and whether what comes there is to be acknowledged.
+    errors: Vec<(String, bool)>,
     /// There is something to flush.
     pub(super) dirty: bool,
 }
@@ -110,12 +110,12 @@ impl<W: Wire> Answers<W> {
         }
     }
 
-    pub(super) fn subscribe(&mut self, id: &str) {
-        self.errors.push(id.to_owned());
+    pub(super) fn subscribe(&mut self, id: &str, wants_ack: bool) {
+        self.errors.push((id.to_owned(), wants_ack));
     }
 
     pub(super) fn unsubscribe(&mut self, id: &str) {
-        self.errors.retain(|subscribed| subscribed != id);
+        self.errors.retain(|(subscribed, _)| subscribed != id);
     }
 
     pub(super) fn say(&mut self, frame: &Frame) {
@@ -138,11 +138,14 @@ impl<W: Wire> Answers<W> {
 
     /// Something on `/user/queue/errors`; nobody hears it who has not subscribed.
     pub(super) fn tell(&mut self, headers: &[(&str, &str)], body: &str) {
-        for id in self.errors.clone() {
+        for (id, wants_ack) in self.errors.clone() {
             let mut frame = Frame::new(Command::Message)
                 .with("subscription", &id)
                 .with("destination", ERRORS)
                 .with("message-id", "error");
+            if wants_ack && self.connection.version == Version::V1_2 {
+                frame.headers.push("ack", "0@error");
+            }
             for (name, value) in headers {
                 frame.headers.push(name, value);
             }

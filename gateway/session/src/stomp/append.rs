@@ -11,7 +11,7 @@ use super::{
     answers::{Fatal, Refused},
     content,
     destination::Destination,
-    given::{Given, Run},
+    given::{Given, Run, Settles, Unanswered},
     own::{Own, QUEUE_ENTRIES_MAX},
     queues::WholeOfQueue,
     requests::{Requests, Way},
@@ -71,7 +71,11 @@ impl<W: Wire> Requests<W> {
             submissions,
             is_whole: false,
         };
-        self.submit_given(&document, destination, client, run, receipt, now)
+        let sent = Unanswered {
+            receipt,
+            ..Unanswered::default()
+        };
+        self.submit_given(&document, destination, client, run, sent, now)
     }
 
     /// All SENDs of a transaction, or none.
@@ -84,23 +88,28 @@ impl<W: Wire> Requests<W> {
         } = committed;
         let fatal = |refused: Refused| Fatal::new(refused.code, refused.detail, receipt.clone());
         let plan = self.plan(sends).map_err(fatal)?;
+        let before = self.queueing.commands();
         for acknowledgement in acknowledgements {
-            self.acknowledge(acknowledgement).map_err(|fault| Fatal {
-                receipt: receipt.clone(),
-                ..fault
-            })?;
+            if let Err(fault) = self.acknowledge(acknowledgement, now) {
+                // None of them counts.
+                self.queueing.take_behind(before);
+                return Err(Fatal { receipt, ..fault });
+            }
         }
+        // What was received is done with when what came of it is kept.
+        let settles = self.queueing.take_behind(before);
         match plan {
             Gathered::Nothing => {
+                self.queueing.settle(settles);
                 self.answers.receipt(receipt);
                 Ok(())
             }
             Gathered::Queue(whole) => {
-                self.store_whole(whole, receipt);
-                Ok(())
+                let result = self.store_whole(whole, receipt.clone(), settles, now);
+                result.map_err(|refused| Fatal::new(refused.code, refused.detail, receipt))
             }
             Gathered::Log(plan) => {
-                let result = self.append_whole(plan, receipt.clone(), now);
+                let result = self.append_whole(plan, receipt.clone(), settles, now);
                 result.map_err(|refused| Fatal::new(refused.code, refused.detail, receipt))
             }
         }
@@ -151,6 +160,7 @@ impl<W: Wire> Requests<W> {
         &mut self,
         whole: Whole,
         receipt: Option<String>,
+        settles: Settles,
         now: Now,
     ) -> Result<(), Refused> {
         let Whole {
@@ -164,16 +174,18 @@ impl<W: Wire> Requests<W> {
             self.has_room_for(drafts.iter().map(|draft| draft.payload.len()).sum())?;
             let way = self.own_way(&document, &destination, now)?.way();
             if let Some(own) = self.own_in(&way) {
-                own.append_whole(drafts, receipt).map_err(|_| crowded())?;
+                own.append_whole(drafts, receipt, settles)
+                    .map_err(|_| crowded())?;
             }
             self.pump(&way, now);
             return Ok(());
         };
+        let payloads = entries.iter().map(|(_, draft)| draft.payload.len());
+        self.rates
+            .append_all(payloads, now.instant)
+            .map_err(Refusal::from)?;
         let mut submissions = Vec::with_capacity(entries.len());
         for (client_seq, draft) in entries {
-            let draft = self
-                .within_rate(draft, now)
-                .map_err(|nack| Refused::of(&nack))?;
             let entry = Ok(self.entry(client.clone(), client_seq, draft, now));
             submissions.push(Submission { client_seq, entry });
         }
@@ -181,7 +193,12 @@ impl<W: Wire> Requests<W> {
             submissions,
             is_whole: true,
         };
-        self.submit_given(&document, &destination, client, run, receipt, now)
+        let sent = Unanswered {
+            receipt,
+            settles,
+            ..Unanswered::default()
+        };
+        self.submit_given(&document, &destination, client, run, sent, now)
     }
 
     fn submit_given(
@@ -190,7 +207,7 @@ impl<W: Wire> Requests<W> {
         destination: &str,
         client: ClientId,
         run: Run,
-        receipt: Option<String>,
+        sent: Unanswered,
         now: Now,
     ) -> Result<(), Refused> {
         let numbers = |run: &Run| {
@@ -210,16 +227,20 @@ impl<W: Wire> Requests<W> {
         let Numbering::Given(given) = &mut writing.numbering else {
             return Ok(());
         };
-        given.expect(last, receipt).map_err(|_| crowded())?;
-        if run.is_whole {
-            given.expect_whole(first, last);
+        if !given.has_room_for(run.submissions.len(), is_live) {
+            return Err(crowded());
         }
-        if is_live {
-            self.submit(&way.0, member, run);
-            Ok(())
-        } else {
-            given.wait(run).map_err(|_| crowded())
+        given.expect(Unanswered {
+            first,
+            last,
+            is_whole: run.is_whole,
+            ..sent
+        });
+        match is_live {
+            true => self.submit(&way.0, member, run),
+            false => given.wait(run),
         }
+        Ok(())
     }
 
     pub(super) fn submit(&mut self, document: &DocumentId, member: MemberKey, run: Run) {
@@ -248,11 +269,10 @@ impl<W: Wire> Requests<W> {
         };
         let mut runs = Vec::new();
         while let Some(due) = own.next_due(written) {
-            let mut drafts = due.numbered.iter().map(|numbered| &numbered.draft.payload);
+            let payloads = due.numbered.iter();
+            let payloads = payloads.map(|numbered| numbered.draft.payload.len());
             let first = due.numbered.first().map(|numbered| numbered.client_seq);
-            if let Err(throttled) =
-                drafts.try_for_each(|payload| self.rates.append(payload, now.instant))
-            {
+            if let Err(throttled) = self.rates.append_all(payloads, now.instant) {
                 let nack = Nack::Throttled {
                     after_ms: throttled.after_ms,
                 };
@@ -348,6 +368,10 @@ impl<W: Wire> Requests<W> {
             Entry::Occupied(writing) => {
                 let writing = writing.into_mut();
                 writing.used_at = now.instant;
+                // A signal may have been first, and has no refusals to name.
+                if writing.destination.is_empty() {
+                    destination.clone_into(&mut writing.destination);
+                }
                 Ok(writing)
             }
             Entry::Vacant(_) => Err(Refusal::plain(Code::Internal).into()),
@@ -488,7 +512,7 @@ impl<W: Wire> Requests<W> {
             let due = due.map(|ms| self.opened_at + Duration::from_millis(ms));
             [idle, due].into_iter().flatten().min()
         });
-        all.min()
+        all.chain(self.resume_at).min()
     }
 
     /// The time, as the writers count it.

@@ -24,7 +24,7 @@ impl<W: Wire> Requests<W> {
         for Note { member, news } in self.inbox.take() {
             let Some(way) = self.ways.get(&member).cloned() else {
                 match news {
-                    News::Full => self.left_full(member),
+                    News::Full => self.left_full(member, now),
                     News::Ended { code, had_joined } => {
                         ended.extend(self.subscription_ended(member, code, had_joined)?);
                     }
@@ -49,6 +49,9 @@ impl<W: Wire> Requests<W> {
 
     /// Sends what has waited long enough, and leaves what was long idle.
     pub(super) fn tick(&mut self, now: Now) {
+        if self.resume_at.is_some_and(|at| at <= now.instant) {
+            self.resume(now);
+        }
         let written = self.written(now);
         let mut due = Vec::new();
         for (way, writing) in &mut self.writings {
@@ -114,8 +117,11 @@ impl<W: Wire> Requests<W> {
                 else {
                     return Ok(());
                 };
-                for (number, receipt) in given.acknowledged(client_seq) {
-                    self.answers.in_log(&receipt, position, number);
+                for sent in given.acknowledged(client_seq) {
+                    self.queueing.settle(sent.settles);
+                    if let Some(receipt) = &sent.receipt {
+                        self.answers.in_log(receipt, position, sent.last);
+                    }
                 }
                 Ok(())
             }
@@ -188,17 +194,44 @@ impl<W: Wire> Requests<W> {
         let Numbering::Given(given) = &mut writing.numbering else {
             return Ok(());
         };
-        let (receipt, is_whole) = client_seq.map_or((None, false), |number| given.refused(number));
+        let mut dropped = client_seq.map_or(Vec::new(), |number| given.refused(number));
+        let first = (!dropped.is_empty()).then(|| dropped.remove(0));
+        let first = first.unwrap_or_default();
         let refused = Refused::of(nack);
-        if is_whole {
-            return Err(Fatal::new(refused.code, refused.detail, receipt));
+        if first.is_whole {
+            return Err(Fatal::new(refused.code, refused.detail, first.receipt));
         }
+        let destination = writing.destination.as_str();
         let about = About {
-            destination: &writing.destination,
+            destination,
             client_seq,
-            receipt,
+            receipt: first.receipt,
         };
-        self.answers.refuse(refused, about)
+        self.answers.refuse(refused, about)?;
+        let expected = match nack {
+            Nack::Gap { expected, .. } => Some(*expected),
+            _ => client_seq,
+        };
+        let gap = Nack::Gap {
+            expected: expected.unwrap_or_default(),
+            row: None,
+        };
+        for sent in dropped {
+            let refused = Refused::of(&gap);
+            if sent.is_whole {
+                return Err(Fatal::new(refused.code, refused.detail, sent.receipt));
+            }
+            // Of what nobody waits for, the refusal in front of it tells.
+            if sent.receipt.is_some() {
+                let about = About {
+                    destination,
+                    client_seq: Some(sent.last),
+                    receipt: sent.receipt,
+                };
+                self.answers.refuse(refused, about)?;
+            }
+        }
+        Ok(())
     }
 
     fn writing_ended(&mut self, way: &Way, member: MemberKey, code: Code) -> Result<(), Fatal> {
@@ -209,14 +242,20 @@ impl<W: Wire> Requests<W> {
         if let Some(writing) = self.writings.remove(way)
             && let Numbering::Given(mut given) = writing.numbering
         {
-            for (number, receipt) in given.acknowledged(u64::MAX) {
+            for sent in given.acknowledged(u64::MAX) {
+                let refused = Refused::new(code, code.row().sentence);
+                if sent.is_whole {
+                    return Err(Fatal::new(refused.code, refused.detail, sent.receipt));
+                }
+                if sent.receipt.is_none() {
+                    continue;
+                }
                 let about = About {
                     destination: &writing.destination,
-                    client_seq: Some(number),
-                    receipt: Some(receipt),
+                    client_seq: Some(sent.last),
+                    receipt: sent.receipt,
                 };
-                self.answers
-                    .refuse(Refused::new(code, code.row().sentence), about)?;
+                self.answers.refuse(refused, about)?;
             }
         }
         ended
@@ -254,6 +293,7 @@ impl<W: Wire> Requests<W> {
                     };
                     self.answers.refuse(Refused::of(&nack), about)?;
                 }
+                Outcome::Settled(settles) => self.queueing.settle(settles),
                 Outcome::RefusedWhole { receipt, nack } => {
                     let refused = Refused::of(&nack);
                     return Err(Fatal::new(refused.code, refused.detail, receipt));

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use inkwire_hub::MemberKey;
 use inkwire_model::{ClientRow, ClientSeq, Code, Nack, Position, ResetCause};
 
+use super::given::Settles;
+
 /// Something that concerns this membership's receive half.
 #[derive(Debug)]
 pub(super) struct Note {
@@ -40,8 +42,9 @@ pub(super) enum News {
 }
 
 /// Something of a queue that the connection's task has to say.
-#[derive(Debug)]
 pub(super) enum QueueNews {
+    /// A transaction is stored, and what was received with it done.
+    Stored { settles: Settles },
     /// What a receiver held goes to others, since this replica stood still.
     Lost { receipt: Option<String> },
     /// A SEND that is not stored, as far as is known.
@@ -54,7 +57,7 @@ pub(super) enum QueueNews {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Inbox {
     // Held to put one note in or to take all out.
     notes: Mutex<Vec<Note>>,

@@ -6,6 +6,7 @@ use std::{
     ops::RangeInclusive,
 };
 
+use super::given::Settles;
 use inkwire_model::{ClientId, Nack, Position};
 use inkwire_writer::{
     AppendId, Draft, Event, Jitter, Now, Numbered, QueueFull, Writer, WriterLimits,
@@ -14,8 +15,9 @@ use inkwire_writer::{
 /// Entries that may wait for one log.
 pub(super) const QUEUE_ENTRIES_MAX: usize = 1_024;
 
-/// Transactions that are remembered, so that a healed one is sent whole again.
-const WHOLES_MAX: usize = 256;
+/// Transactions that are remembered, so that a healed one is sent whole again. Those that wait are fewer,
+/// so the oldest of so many is in the log.
+const WHOLES_MAX: usize = QUEUE_ENTRIES_MAX + 256;
 
 pub(super) struct Own {
     pub(super) writer: Writer,
@@ -30,10 +32,10 @@ pub(super) struct Own {
 struct Whole {
     count: u64,
     receipt: Option<String>,
+    settles: Settles,
 }
 
 /// What became of what was sent.
-#[derive(Debug)]
 pub(super) enum Outcome {
     InLog {
         receipt: String,
@@ -44,6 +46,8 @@ pub(super) enum Outcome {
         receipt: Option<String>,
         nack: Nack,
     },
+    /// What was received with a transaction is done with.
+    Settled(Settles),
     /// Of a transaction, of which nothing is in the log then.
     RefusedWhole {
         receipt: Option<String>,
@@ -91,6 +95,7 @@ impl Own {
         &mut self,
         drafts: Vec<Draft>,
         receipt: Option<String>,
+        settles: Settles,
     ) -> Result<(), QueueFull> {
         let (entries, bytes) = self.writer.queued();
         if entries + drafts.len() > QUEUE_ENTRIES_MAX {
@@ -107,7 +112,14 @@ impl Own {
             if self.wholes.len() == WHOLES_MAX {
                 self.wholes.pop_first();
             }
-            self.wholes.insert(first, Whole { count, receipt });
+            self.wholes.insert(
+                first,
+                Whole {
+                    count,
+                    receipt,
+                    settles,
+                },
+            );
         }
         Ok(())
     }
@@ -139,10 +151,15 @@ impl Own {
                     client_seq,
                     position,
                 } => {
-                    let receipt = match self.receipts.remove(&append) {
-                        Some(receipt) => Some(receipt),
-                        None => self.end_of_whole(append),
-                    };
+                    let whole = self.end_of_whole(append);
+                    let of_whole = whole.and_then(|whole| {
+                        let settles = std::mem::take(&mut whole.settles);
+                        if !settles.is_empty() {
+                            outcomes.push(Outcome::Settled(settles));
+                        }
+                        whole.receipt.take()
+                    });
+                    let receipt = of_whole.or_else(|| self.receipts.remove(&append));
                     outcomes.extend(receipt.map(|receipt| Outcome::InLog {
                         receipt,
                         position,
@@ -174,11 +191,11 @@ impl Own {
         outcomes
     }
 
-    /// The receipt of the transaction that ends with `append`.
-    fn end_of_whole(&mut self, append: AppendId) -> Option<String> {
+    /// The transaction that ends with `append`.
+    fn end_of_whole(&mut self, append: AppendId) -> Option<&mut Whole> {
         let (first, whole) = self.wholes.range_mut(..=append).next_back()?;
         let is_last = append.0 + 1 == first.0 + whole.count;
-        is_last.then(|| whole.receipt.take()).flatten()
+        is_last.then_some(whole)
     }
 
     fn whole_of(&mut self, append: AppendId) -> Option<&mut Whole> {

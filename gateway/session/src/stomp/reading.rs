@@ -16,6 +16,17 @@ use super::{
 };
 use crate::Place;
 
+/// The ids of messages that are no entries. Nothing waits for their acknowledgement, and many clients
+/// acknowledge whatever comes.
+pub(super) const EVENTS: [&str; 6] = [
+    "snapshot",
+    "reset",
+    "unavailable",
+    "ended",
+    "signal",
+    "error",
+];
+
 /// What a subscription is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
@@ -32,6 +43,8 @@ pub(super) struct Reading<W> {
     destination: String,
     /// Names the subscription in `ack` headers; unique in the session.
     number: u64,
+    /// Whether each message has to say how it is acknowledged.
+    wants_ack: bool,
     /// What each of its messages begins with.
     head: Bytes,
     subject: Subject,
@@ -69,13 +82,20 @@ pub(super) struct Plan {
     pub(super) subject: Subject,
     pub(super) clients: [Option<ClientId>; 2],
     pub(super) receipt: Option<String>,
+    pub(super) wants_ack: bool,
     pub(super) window: Option<Window>,
     pub(super) place: Option<Place<Subject>>,
 }
 
 impl<W: Wire> Reading<W> {
     pub(super) fn new(plan: Plan, connection: Connection<W>, inbox: Arc<Inbox>) -> Self {
-        let head = message::head(&plan.id, &plan.destination, connection.version);
+        let version = connection.version;
+        let wants_ack = plan.wants_ack && version == Version::V1_2;
+        let mut head = message::head(&plan.id, &plan.destination, version);
+        if wants_ack && plan.what == What::Signals {
+            let ack = format!("{}@signal", plan.number);
+            inkwire_protocol::stomp::write_header(&mut head, "ack", &ack, version);
+        }
         Self {
             head: connection.framing.within(head),
             connection,
@@ -84,6 +104,7 @@ impl<W: Wire> Reading<W> {
             id: plan.id,
             destination: plan.destination,
             number: plan.number,
+            wants_ack,
             subject: plan.subject,
             clients: plan.clients,
             state: Mutex::new(State {
@@ -189,7 +210,14 @@ impl<W: Wire> Reading<W> {
             return self.push(Priority::Message, &self.head, shared);
         };
         window.delivered(position);
+        let mut joined = None;
         if window.is_full() {
+            // Behind all that it reads a member hears that it has joined; this one gives up before.
+            if !std::mem::replace(&mut state.has_joined, true)
+                && let Some(id) = state.receipt.take()
+            {
+                joined = Some(Frame::receipt(&id).with("position", &position.to_string()));
+            }
             // The seat is given up here, and left by the other half.
             state.left_full = state.member.take();
             if let Some(member) = state.left_full
@@ -203,7 +231,8 @@ impl<W: Wire> Reading<W> {
             let ack = format!("ack:{}@{position}\n", self.number);
             head.extend_from_slice(&framing.within(ack.into_bytes()));
         }
-        self.push(Priority::Message, &head, shared)
+        let dirty = self.push(Priority::Message, &head, shared);
+        joined.is_some_and(|receipt| self.connection.say(&receipt)) || dirty
     }
 
     fn signal(&self, signal: &inkwire_hub::Carried<Arc<Signal>>) -> bool {
@@ -234,11 +263,15 @@ impl<W: Wire> Reading<W> {
 
     /// Something that is no entry.
     fn event(&self, event: &str) -> Frame {
-        Frame::new(Command::Message)
+        let frame = Frame::new(Command::Message)
             .with("subscription", &self.id)
             .with("destination", &self.destination)
             .with("message-id", event)
-            .with("event", event)
+            .with("event", event);
+        match self.wants_ack {
+            true => frame.with("ack", &format!("{}@{event}", self.number)),
+            false => frame,
+        }
     }
 
     fn snapshot(&self, snapshot: &Snapshot) -> bool {
@@ -249,6 +282,9 @@ impl<W: Wire> Reading<W> {
         };
         header("message-id", "snapshot");
         header("event", "snapshot");
+        if self.wants_ack {
+            header("ack", &format!("{}@snapshot", self.number));
+        }
         header("position", &snapshot.position.to_string());
         let content_type = &snapshot.content_type;
         let shared = message::finish(out, content_type, &snapshot.payload, version, framing);

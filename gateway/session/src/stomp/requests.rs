@@ -1,13 +1,18 @@
 //! What one subject asks for, from CONNECT to the end: each request is checked against the grant and the
 //! limits, and is then a command to the hub, an answer, or a refusal.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
-
-use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, Wire};
-use inkwire_model::{
-    Capability, ClientId, Code, DocumentId, LogClass, ParticipantId, Role, Signal, Subject,
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use inkwire_protocol::stomp::{Acknowledgement, SendFrame, Subscribe, Version};
+
+use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, MessageId, Wire};
+use inkwire_model::{
+    Capability, ClientId, Code, DocumentId, LogClass, ParticipantId, Position, Role, Signal,
+    Subject,
+};
+use inkwire_protocol::stomp::{AckMode, Acknowledgement, SendFrame, Subscribe, Version};
 use inkwire_writer::Jitter;
 use uuid::Uuid;
 
@@ -18,7 +23,7 @@ use super::{
     destination::Destination,
     inbox::Inbox,
     queues::Queueing,
-    reading::{Plan, Reading, What},
+    reading::{self, Plan, Reading, What},
     window::{WINDOW_DEFAULT, WINDOW_MAX, Window},
     writing::Writing,
 };
@@ -58,6 +63,8 @@ pub(super) struct Requests<W> {
     pub(super) opened_at: Instant,
     pub(super) queueing: Queueing<W>,
     subscriptions: HashMap<String, Subscription<W>>,
+    /// When subscriptions whose window has room again may be joined, if not at once.
+    pub(super) resume_at: Option<Instant>,
     /// How many subscriptions there were, to name the next one.
     subscribed: u64,
     joins: Option<Arc<Tally<Subject>>>,
@@ -91,6 +98,7 @@ impl<W: Wire> Requests<W> {
             opened_at: now.instant,
             queueing: Queueing::default(),
             subscriptions: HashMap::new(),
+            resume_at: None,
             subscribed: 0,
             joins,
             _place: place,
@@ -141,7 +149,7 @@ impl<W: Wire> Requests<W> {
             Destination::Log(document) => (document, What::Entries),
             Destination::Signals(document) => (document, What::Signals),
             Destination::Errors => {
-                self.answers.subscribe(&id);
+                self.answers.subscribe(&id, ack_mode != AckMode::Auto);
                 self.subscriptions.insert(id, Subscription::Errors);
                 self.answers.receipt(receipt);
                 return Ok(());
@@ -201,6 +209,7 @@ impl<W: Wire> Requests<W> {
             subject: self.grant.subject.clone(),
             clients: [Some(self.signalling_client()), client.clone()],
             receipt,
+            wants_ack: ack_mode != AckMode::Auto,
             window: Window::of(ack_mode, window_max).filter(|_| is_entries),
             place,
         };
@@ -249,7 +258,11 @@ impl<W: Wire> Requests<W> {
     }
 
     /// An ACK or a NACK: on a log both let more come, since nothing there is delivered again.
-    pub(super) fn acknowledge(&mut self, acknowledgement: Acknowledgement) -> Result<(), Fatal> {
+    pub(super) fn acknowledge(
+        &mut self,
+        acknowledgement: Acknowledgement,
+        now: Now,
+    ) -> Result<(), Fatal> {
         let Acknowledgement {
             subscription,
             token,
@@ -260,7 +273,9 @@ impl<W: Wire> Requests<W> {
         if self.settle_queue(subscription.as_deref(), &token, verdict, of_queue) {
             return Ok(());
         }
-        let is_known = self.acknowledge_log(subscription.as_deref(), &token);
+        let subscription = subscription.as_deref();
+        let is_known = self.acknowledge_log(subscription, &token, now)
+            || self.needs_no_acknowledgement(subscription, &token);
         if !is_known {
             let detail = format!("no message with the id {token:?} waits for an acknowledgement");
             return Err(Fatal::new(Code::UnknownAck, detail, receipt));
@@ -269,7 +284,42 @@ impl<W: Wire> Requests<W> {
         Ok(())
     }
 
-    fn acknowledge_log(&mut self, subscription: Option<&str>, token: &str) -> bool {
+    /// What is no entry is not waited for; and of a subscription that ended meanwhile an acknowledgement
+    /// may still be on its way.
+    fn needs_no_acknowledgement(&self, subscription: Option<&str>, token: &str) -> bool {
+        let Some((of, id)) = token.rsplit_once('@') else {
+            return reading::EVENTS.contains(&token);
+        };
+        if reading::EVENTS.contains(&id) {
+            return true;
+        }
+        if id.parse::<Position>().is_err() && MessageId::parse(id).is_err() {
+            return false;
+        }
+        let number: Option<u64> = of.parse().ok();
+        let named = |name: &str| subscription.is_none_or(|named| named == name);
+        let version = self.connection.version;
+        let mut logs =
+            self.subscriptions
+                .iter()
+                .filter_map(|(id, subscription)| match subscription {
+                    Subscription::Log { document, reading } => Some((id, document, reading)),
+                    _ => None,
+                });
+        match version {
+            Version::V1_2 => {
+                let stands = logs.any(|(_, _, reading)| Some(reading.number()) == number);
+                let was = number.is_some_and(|number| (1..=self.subscribed).contains(&number));
+                was && !stands && !self.queueing.stands(None, of)
+            }
+            Version::V1_0 | Version::V1_1 => {
+                let stands = logs.any(|(id, document, _)| named(id) && document.as_str() == of);
+                self.subscribed > 0 && !stands && !self.queueing.stands(subscription, of)
+            }
+        }
+    }
+
+    fn acknowledge_log(&mut self, subscription: Option<&str>, token: &str, now: Now) -> bool {
         let Some((of, position)) = token.rsplit_once('@') else {
             return false;
         };
@@ -293,15 +343,37 @@ impl<W: Wire> Requests<W> {
             };
             is_meant && reading.acknowledge(position)
         });
-        let Some((_, document, reading)) = acknowledged else {
+        let Some((_, _, reading)) = acknowledged else {
             return false;
         };
-        if let Some(position) = reading.may_resume() {
-            let (document, reading) = (document.clone(), Arc::clone(reading));
+        if reading.may_resume().is_some() {
+            self.resume(now);
+        }
+        true
+    }
+
+    /// Joins again where a window has room. Each join reads a page, so they have the rate of joins.
+    pub(super) fn resume(&mut self, now: Now) {
+        self.resume_at = None;
+        let logs = self.subscriptions.values();
+        let waiting: Vec<_> = logs
+            .filter_map(|subscription| match subscription {
+                Subscription::Log { document, reading } => {
+                    let position = reading.may_resume()?;
+                    Some((document.clone(), Arc::clone(reading), position))
+                }
+                _ => None,
+            })
+            .collect();
+        for (document, reading, position) in waiting {
+            if let Err(throttled) = self.rates.request(now.instant) {
+                let after = Duration::from_millis(throttled.after_ms);
+                self.resume_at = Some(now.instant + after);
+                return;
+            }
             let client = reading.client();
             self.join_reading(&document, &reading, JoinFrom::After(position), client);
         }
-        true
     }
 
     /// A SEND: to a log, or a signal.
@@ -432,7 +504,7 @@ impl<W: Wire> Requests<W> {
     }
 
     /// A full window: the membership is left until there is room.
-    pub(super) fn left_full(&mut self, member: MemberKey) {
+    pub(super) fn left_full(&mut self, member: MemberKey, now: Now) {
         let full = self
             .subscriptions
             .values()
@@ -445,11 +517,10 @@ impl<W: Wire> Requests<W> {
         let Some((document, reading)) = full else {
             return;
         };
-        self.commands.push(document.clone(), Command::Leave(member));
+        self.commands.push(document, Command::Leave(member));
         // What made room meanwhile.
-        if let Some(position) = reading.may_resume() {
-            let client = reading.client();
-            self.join_reading(&document, &reading, JoinFrom::After(position), client);
+        if reading.may_resume().is_some() {
+            self.resume(now);
         }
     }
 

@@ -418,7 +418,7 @@ impl<W: Wire> StompSession<W> {
             }
             Output::Send(send) => requests.send(send, now),
             Output::Commit(committed) => requests.commit(committed, now),
-            Output::Acknowledge(acknowledgement) => requests.acknowledge(acknowledgement),
+            Output::Acknowledge(acknowledgement) => requests.acknowledge(acknowledgement, now),
             Output::Disconnect { receipt } => {
                 requests.end_subscriptions();
                 *leaving = Some(Leaving {
@@ -524,8 +524,12 @@ impl<W: Wire> StompSession<W> {
         if is_settled {
             requests.answers.receipt(leaving.receipt.take());
         }
-        if leaving.until <= now.instant || (is_settled && leaving.is_over) {
+        if is_settled && (leaving.is_over || leaving.until <= now.instant) {
             self.end(true);
+        } else if leaving.until <= now.instant {
+            let (code, receipt) = (Code::Unavailable, leaving.receipt.take());
+            let detail = "what was sent before could not be let into the log in time";
+            self.fail(&Fatal::new(code, detail, receipt));
         }
     }
 
@@ -577,7 +581,8 @@ impl<W: Wire> StompSession<W> {
 
     /// Whether the transport has a question that every client answers by itself.
     fn can_ping(&self) -> bool {
-        self.is_known() && self.connection.framing == Framing::WebSocket
+        let framing = self.connection.framing;
+        self.is_known() && matches!(framing, Framing::WebSocket | Framing::SockJsWebSocket)
     }
 
     /// When a client that cannot but answer has been silent for too long, whatever it agreed on.

@@ -15,6 +15,8 @@ pub(super) struct Window {
     max: usize,
     /// In the order of delivery.
     unacknowledged: VecDeque<Position>,
+    /// Delivered before a reset: acknowledgements of these may still come.
+    former: VecDeque<Position>,
 }
 
 impl Window {
@@ -29,6 +31,7 @@ impl Window {
             is_cumulative,
             max,
             unacknowledged: VecDeque::new(),
+            former: VecDeque::new(),
         })
     }
 
@@ -45,15 +48,18 @@ impl Window {
         self.unacknowledged.len() <= self.max / 2
     }
 
-    /// The history starts over.
+    /// The history starts over: what was delivered before is no longer waited for.
     pub(super) fn clear(&mut self) {
-        self.unacknowledged.clear();
+        self.former.append(&mut self.unacknowledged);
+        let excess = self.former.len().saturating_sub(self.max);
+        self.former.drain(..excess);
     }
 
     /// Whether it was delivered here and not acknowledged before.
     pub(super) fn acknowledge(&mut self, position: Position) -> bool {
         let Some(at) = self.unacknowledged.iter().position(|p| *p == position) else {
-            return false;
+            let former = self.former.iter().position(|p| *p == position);
+            return former.and_then(|at| self.former.remove(at)).is_some();
         };
         if self.is_cumulative {
             self.unacknowledged.drain(..=at);

@@ -9,11 +9,12 @@ mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 
-use inkwire_hub::QueueCommand;
+use inkwire_hub::{QueueCommand, Wire};
 use inkwire_model::{ClientId, QueueName};
 
 pub(super) use self::requests::WholeOfQueue;
 use self::{receiving::QueueReading, sending::QueueSender};
+use super::given::Settles;
 
 /// A session's part in queues.
 pub(super) struct Queueing<W> {
@@ -45,6 +46,21 @@ impl<W> Queueing<W> {
         std::mem::take(&mut self.commands)
     }
 
+    /// How many commands wait.
+    pub(super) fn commands(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Takes back the commands behind so many.
+    pub(super) fn take_behind(&mut self, commands: usize) -> Settles {
+        self.commands.split_off(commands.min(self.commands.len()))
+    }
+
+    /// What they waited for is kept.
+    pub(super) fn settle(&mut self, settles: Settles) {
+        self.commands.extend(settles);
+    }
+
     /// What its receivers hold is given back.
     pub(super) fn leave_all(&mut self) {
         for reading in self.readings.drain().map(|(_, reading)| reading) {
@@ -52,6 +68,16 @@ impl<W> Queueing<W> {
             let leave = QueueCommand::Leave(reading.receiver());
             self.commands.push((reading.queue().clone(), leave));
         }
+    }
+
+    /// Whether a subscription stands that a token means; `of` is what stands before the message's id.
+    pub(super) fn stands(&self, subscription: Option<&str>, of: &str) -> bool
+    where
+        W: Wire,
+    {
+        self.readings.iter().any(|(id, reading)| {
+            subscription.is_none_or(|named| named == id.as_str()) && reading.is_meant(of)
+        })
     }
 
     /// Whether every SEND is answered.

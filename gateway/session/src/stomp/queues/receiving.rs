@@ -171,7 +171,8 @@ impl<W> QueueReading<W> {
 impl<W: Wire> QueueSubscriber for QueueReading<W> {
     fn deliver(&self, _queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
         let mut state = self.lock();
-        if state.has_ended {
+        // What was acknowledged before is still answered.
+        if state.has_ended && !matches!(delivery, QueueDelivery::Settled { .. }) {
             return false;
         }
         match delivery {

@@ -16,6 +16,7 @@ use crate::{
     stomp::{
         answers::{About, Fatal, Refused},
         content,
+        given::Settles,
         inbox::QueueNews,
         requests::Requests,
         user_headers,
@@ -136,8 +137,7 @@ impl<W: Wire> Requests<W> {
     ) -> Result<(), Refused> {
         self.role_at(&queue)?;
         if self.under_way() >= UNDER_WAY_MAX {
-            let detail = "too many messages of this session wait to be stored";
-            return Err(Refused::new(Code::Throttled, detail));
+            return Err(too_many());
         }
         let message = self.message(send)?;
         self.rates
@@ -147,6 +147,8 @@ impl<W: Wire> Requests<W> {
             destination: destination.to_owned(),
             receipt,
             is_whole: false,
+            messages: 1,
+            settles: Vec::new(),
         };
         self.store(queue, vec![message], under_way);
         Ok(())
@@ -175,17 +177,38 @@ impl<W: Wire> Requests<W> {
         Ok(())
     }
 
-    pub(in crate::stomp) fn store_whole(&mut self, whole: WholeOfQueue, receipt: Option<String>) {
+    /// Stores all of them, and then settles what was received.
+    pub(in crate::stomp) fn store_whole(
+        &mut self,
+        whole: WholeOfQueue,
+        receipt: Option<String>,
+        settles: Settles,
+        now: Now,
+    ) -> Result<(), Refused> {
+        if self.under_way() + whole.messages.len() > UNDER_WAY_MAX {
+            return Err(too_many());
+        }
+        let sizes = whole.messages.iter().map(|message| message.payload.len());
+        self.rates
+            .append_all(sizes, now.instant)
+            .map_err(Refusal::from)?;
         let under_way = UnderWay {
             destination: whole.destination,
             receipt,
             is_whole: true,
+            messages: whole.messages.len(),
+            settles,
         };
         self.store(whole.queue, whole.messages, under_way);
+        Ok(())
     }
 
     pub(in crate::stomp) fn hear_of_queue(&mut self, news: QueueNews) -> Result<(), Fatal> {
         match news {
+            QueueNews::Stored { settles } => {
+                self.queueing.settle(settles);
+                Ok(())
+            }
             QueueNews::Lost { receipt } => {
                 let code = Code::LeaseLost;
                 Err(Fatal::new(code, code.row().sentence, receipt))
@@ -272,6 +295,11 @@ impl<W: Wire> Requests<W> {
             }
         }
     }
+}
+
+fn too_many() -> Refused {
+    let detail = "too many messages of this session wait to be stored";
+    Refused::new(Code::Throttled, detail)
 }
 
 fn window(headers: &Headers) -> Result<u32, Refused> {

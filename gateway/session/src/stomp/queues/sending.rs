@@ -11,6 +11,7 @@ use inkwire_protocol::stomp::Frame;
 
 use super::super::{
     connection::Connection,
+    given::Settles,
     inbox::{Inbox, QueueNews},
 };
 
@@ -27,6 +28,9 @@ pub(super) struct UnderWay {
     pub(super) receipt: Option<String>,
     /// A transaction that is refused ends the session.
     pub(super) is_whole: bool,
+    pub(super) messages: usize,
+    /// What was received, and is done with once these are stored.
+    pub(super) settles: Settles,
 }
 
 impl<W: Wire> QueueSender<W> {
@@ -44,9 +48,9 @@ impl<W> QueueSender<W> {
         self.lock().insert(number, under_way);
     }
 
-    /// How many have no answer yet.
+    /// How many messages have no answer yet.
     pub(super) fn under_way(&self) -> usize {
-        self.lock().len()
+        self.lock().values().map(|one| one.messages).sum()
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -60,25 +64,15 @@ impl<W> QueueSender<W> {
     }
 }
 
-impl<W: Wire> QueueSubscriber for QueueSender<W> {
-    fn deliver(&self, _queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
-        let QueueDelivery::Sent { number, result } = delivery else {
-            return false;
-        };
-        let (under_way, is_last) = {
-            let mut all = self.lock();
-            let under_way = all.remove(number);
-            (under_way, all.is_empty())
-        };
-        let Some(under_way) = under_way else {
-            return false;
-        };
-        // A DISCONNECT may wait for the last one.
-        if is_last {
-            self.connection.call();
-        }
+impl<W: Wire> QueueSender<W> {
+    /// True if there is something to flush.
+    fn tell<E>(&self, under_way: UnderWay, result: &Result<&Sent, E>) -> bool {
         let code = match result {
             Ok(Sent::Stored(ids)) => {
+                let settles = under_way.settles;
+                if !settles.is_empty() && self.inbox.put_of_queue(QueueNews::Stored { settles }) {
+                    self.connection.call();
+                }
                 let Some(receipt) = &under_way.receipt else {
                     return false;
                 };
@@ -99,6 +93,27 @@ impl<W: Wire> QueueSubscriber for QueueSender<W> {
             self.connection.call();
         }
         false
+    }
+}
+
+impl<W: Wire> QueueSubscriber for QueueSender<W> {
+    fn deliver(&self, _queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
+        let QueueDelivery::Sent { number, result } = delivery else {
+            return false;
+        };
+        // Held until it is told: who waits for the last answer is not to overtake it.
+        let mut all = self.lock();
+        let Some(under_way) = all.remove(number) else {
+            return false;
+        };
+        let dirty = self.tell(under_way, result);
+        let is_last = all.is_empty();
+        drop(all);
+        // A DISCONNECT may wait for the last one.
+        if is_last {
+            self.connection.call();
+        }
+        dirty
     }
 
     fn flush(&self) {

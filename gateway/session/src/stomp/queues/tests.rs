@@ -241,8 +241,17 @@ fn a_transaction_sends_to_one_queue_and_settles_at_its_commit() {
     let send = "SEND\ndestination:/queue/jobs\ntransaction:t\n\na\0";
     assert!(transcript.say(&send.repeat(2)).is_empty());
     let mut commands = transcript.say("COMMIT\ntransaction:t\nreceipt:r\n\n\0");
-    assert_eq!(sent(commands.pop()).0.messages.len(), 2);
-    assert_eq!(settled(commands.pop()), (vec![id(1)], vec![]));
+    let (group, sender) = sent(commands.pop());
+    assert_eq!(group.messages.len(), 2);
+    assert!(
+        commands.is_empty(),
+        "what was received is not done with before"
+    );
+    let (number, stored) = (group.number, Sent::Stored(vec![id(4), id(5)]));
+    let result = Ok(&stored);
+    sender.deliver(&jobs(), &QueueDelivery::Sent { number, result });
+    assert!(transcript.heard().contains("receipt-id:r"));
+    assert_eq!(settled(transcript.say("\n").pop()), (vec![id(1)], vec![]));
 
     transcript.say("BEGIN\ntransaction:u\n\n\0");
     transcript.say("SEND\ndestination:/queue/jobs\ntransaction:u\n\na\0");
@@ -286,4 +295,46 @@ fn both_directions_need_a_writer() {
         assert!(transcript.say(frame).is_empty());
         assert!(transcript.heard().contains("code:forbidden"), "{frame}");
     }
+}
+
+#[test]
+fn a_transaction_that_is_not_stored_gives_back_what_was_received() {
+    for is_full in [true, false] {
+        let mut transcript = Transcript::of("1.2", Role::Writer);
+        let receive = transcript.subscribe("ack:client-individual\n");
+        deliver(&receive, 1, 1);
+        transcript.say("BEGIN\ntransaction:t\n\n\0ACK\nid:1@17-1\ntransaction:t\n\n\0");
+        let unknown = "ACK\nid:1@17-9\ntransaction:t\n\n\0";
+        if !is_full {
+            transcript.say(unknown);
+        }
+        transcript.say("SEND\ndestination:/queue/jobs\ntransaction:t\n\na\0");
+        let mut commands = transcript.say("COMMIT\ntransaction:t\nreceipt:r\n\n\0");
+        if is_full {
+            let (group, sender) = sent(commands.pop());
+            let number = group.number;
+            let result = Ok(&Sent::Full);
+            sender.deliver(&jobs(), &QueueDelivery::Sent { number, result });
+            commands = transcript.say("\n");
+        }
+        assert!(matches!(commands.as_slice(), [QueueCommand::Leave(_)]));
+        assert!(transcript.heard().contains("ERROR"));
+    }
+}
+
+#[test]
+fn an_ack_is_answered_after_the_end_of_its_subscription() {
+    let mut transcript = Transcript::of("1.2", Role::Writer);
+    let receive = transcript.subscribe("ack:client-individual\n");
+    deliver(&receive, 1, 1);
+    transcript.heard();
+    transcript.say("ACK\nid:1@17-1\nreceipt:a\n\n\0UNSUBSCRIBE\nid:s\n\n\0");
+    let delivery = QueueDelivery::Settled {
+        receiver: receive.receiver,
+        acks: &[id(1)],
+        nacks: &[],
+        lost: &[],
+    };
+    receive.subscriber.deliver(&jobs(), &delivery);
+    assert!(transcript.heard().contains("receipt-id:a"));
 }

@@ -107,3 +107,12 @@ fn the_largest_body_is_that_of_a_message_of_the_transport() {
     t.say(send("/topic/x", "123456789"));
     t.error(Code::FrameTooLarge);
 }
+
+#[test]
+fn within_the_websocket_of_sockjs_silence_is_found_too() {
+    let mut t = Transcript::with(Framing::SockJsWebSocket, Presented::Nothing, |_| {});
+    t.say_octets(b"CONNECT\naccept-version:1.2\nhost:x\npasscode:alice *=writer\n\n\0");
+    assert_eq!(t.meet_deadline(), Duration::from_secs(25));
+    t.meet_deadline();
+    assert_eq!(t.outbox.closing(), Some(Code::HeartbeatTimeout));
+}

@@ -437,3 +437,79 @@ fn all_writers_of_a_session_hold_as_much_as_one() {
         Some("/app/documents/g")
     );
 }
+
+#[test]
+fn what_is_dropped_behind_a_refused_number_is_told_too() {
+    let refused = Nack::Invalid {
+        why: "no".to_owned(),
+    };
+    for listens in [true, false] {
+        let mut t = Transcript::known("alice essay=writer");
+        if listens {
+            t = t.subscribe_errors();
+        }
+        for number in 4..=7 {
+            let receipt = format!("r{number}");
+            t.say(given(number, "x").with("receipt", &receipt));
+        }
+        t.asked();
+        t.let_write("essay", None);
+        t.asked();
+        t.say(Frame::new(Verb::Disconnect).with("receipt", "bye"));
+        t.nack("essay", 5, &refused);
+        if !listens {
+            let error = t.error(Code::Invalid);
+            assert_eq!(error.headers.get("receipt-id"), Some("r5"));
+            continue;
+        }
+        let frames = t.frames();
+        let told: Vec<_> = frames
+            .iter()
+            .map(|f| {
+                let header = |name| f.headers.get(name).unwrap();
+                (header("receipt-id"), header("code"))
+            })
+            .collect();
+        assert_eq!(told, [("r5", "invalid"), ("r6", "gap"), ("r7", "gap")]);
+        // 4 is still under way, and the goodbye waits for it.
+        t.ack("essay", 4);
+        let frames = t.frames();
+        assert_eq!(frames[0].headers.get("receipt-id"), Some("r4"));
+        assert_eq!(frames[1], Frame::receipt("bye"));
+    }
+}
+
+#[test]
+fn more_than_may_wait_is_refused_and_not_waited_for() {
+    let mut t = Transcript::known("alice essay=writer").subscribe_errors();
+    for number in 1..=129 {
+        t.say(given(number, "x"));
+    }
+    let refused = t.frame();
+    assert_eq!(refused.headers.get("code"), Some("throttled"));
+    t.asked();
+    t.let_write("essay", None);
+    assert_eq!(t.submitted().len(), 128);
+    t.ack("essay", 128);
+    t.say(Frame::new(Verb::Disconnect));
+    assert!(t.session.has_ended());
+}
+
+#[test]
+fn a_signal_first_leaves_refusals_their_destination() {
+    let mut t = Transcript::known("alice essay=writer").subscribe_errors();
+    t.say(send("/app/documents/essay/signals", "1").with("kind", "cursor"));
+    t.say(send(ESSAY, "a"));
+    t.asked();
+    t.let_write("essay", None);
+    t.asked();
+    t.nack(
+        "essay",
+        1,
+        &Nack::Invalid {
+            why: "no".to_owned(),
+        },
+    );
+    let refused = t.frame();
+    assert_eq!(refused.headers.get("refused-destination"), Some(ESSAY));
+}

@@ -122,3 +122,69 @@ fn an_aborted_one_does_nothing() {
     t.say(Frame::new(Verb::Abort).with("transaction", "t"));
     assert_eq!((t.asked(), t.seen()), (vec![], vec![]));
 }
+
+#[test]
+fn many_that_wait_stay_whole_and_each_has_its_receipt() {
+    const ALL: u64 = 400;
+    let mut t = Transcript::known("alice essay=writer");
+    for n in 0..ALL {
+        t.say(Frame::new(Verb::Begin).with("transaction", "t"));
+        for body in ["a", "b"] {
+            t.say(within(send(ESSAY, body)));
+        }
+        t.say(
+            Frame::new(Verb::Commit)
+                .with("transaction", "t")
+                .with("receipt", &n.to_string()),
+        );
+    }
+    t.asked();
+    t.let_write("essay", None);
+    let mut receipts = Vec::new();
+    while receipts.len() < 400 {
+        let asked = t.asked();
+        let mut last = 0;
+        for asked in &asked {
+            let Asked::Whole(_, all) = asked else {
+                panic!("{asked:?}");
+            };
+            assert_eq!(all.len(), 2);
+            last = all[1].client_seq;
+        }
+        assert_ne!(last, 0);
+        t.ack("essay", last);
+        receipts.extend(t.frames());
+    }
+    for (n, receipt) in (0..ALL).zip(&receipts) {
+        assert_eq!(
+            receipt.headers.get("receipt-id"),
+            Some(n.to_string().as_str())
+        );
+    }
+}
+
+#[test]
+fn one_over_the_rate_takes_nothing_of_it() {
+    let mut t = Transcript::with(Framing::Stream, Presented::Nothing, |limits| {
+        limits.appends = crate::Rate {
+            per_second: 10,
+            burst: 3,
+        };
+    })
+    .connected("alice essay=writer", Version::V1_2);
+    t.say(send(ESSAY, "1"));
+    t.asked();
+    t.let_write("essay", None);
+    t.asked();
+    t.ack("essay", 1);
+    t.say(Frame::new(Verb::Begin).with("transaction", "t"));
+    for _ in 0..3 {
+        t.say(within(send(ESSAY, "x")));
+    }
+    t.say(commit());
+    assert_eq!(t.asked(), []);
+    // Two were left, and the third comes in a tenth of a second; then there is a pause of its own.
+    let waited = t.meet_deadline();
+    assert!(waited <= Duration::from_millis(200), "{waited:?}");
+    assert!(matches!(t.asked().as_slice(), [Asked::Whole(_, all)] if all.len() == 3));
+}

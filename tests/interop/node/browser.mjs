@@ -17,7 +17,8 @@ const [role, transport, url, document, origin] = process.argv.slice(2);
 const resolve = createRequire(import.meta.url).resolve;
 const FOLDER = '/interop-page/';
 const FILES = {
-  'stomp.js': resolve('@stomp/stompjs/bundles/stomp.umd.js'),
+  // Not among the package's exports: pages load it from a CDN.
+  'stomp.js': new URL('node_modules/@stomp/stompjs/bundles/stomp.umd.js', import.meta.url),
   'sockjs.js': resolve('sockjs-client/dist/sockjs.js'),
   'programs.mjs': new URL('programs.mjs', import.meta.url),
 };
@@ -25,7 +26,16 @@ const PAGE = '<!doctype html><meta charset="utf-8"><script src="stomp.js"></scri
 
 const browser = await chromium.launch({
   executablePath: process.env.INKWIRE_CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-sync',
+    // The page comes from no address, so it counts as one of the internet's, which may not reach loopback.
+    '--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets',
+  ],
 });
 const page = await browser.newPage();
 await page.route(`${origin}${FOLDER}**`, async (route) => {

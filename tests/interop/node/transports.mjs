@@ -41,7 +41,7 @@ class TcpSocket {
   }
 
   send(data) {
-    this.socket.write(data);
+    this.socket.write(typeof data === 'string' ? data : new Uint8Array(data));
   }
 
   close() {

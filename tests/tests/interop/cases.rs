@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{program::Library, scene::Scene};
+use crate::{
+    program::Library,
+    scene::{Pages, Scene},
+};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn all_cases(library: Library, transports: &[&str]) {
-    let scene = Scene::start();
+    let scene = Scene::start(Pages::Own);
     let mut failed = Vec::new();
     for transport in transports {
         let way = scene.link(transport);

@@ -13,7 +13,7 @@ use inkwire_tests::History;
 use crate::{
     history::histories,
     program::{Library, Line},
-    scene::{Scene, Way},
+    scene::{Pages, Scene, Way},
 };
 
 const CUT_EVERY: u64 = 500;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Everyone who reads over a foreign library: enough that each replica has some of them.
 const READERS: &[(Library, &str)] = &[
-    (Library::Chromium, "websocket"),
+    (Library::SameOrigin, "websocket"),
     (Library::Python, "tcp"),
     (Library::Node, "sockjs:xhr-polling"),
     (Library::Spring, "sockjs:websocket"),
@@ -29,7 +29,7 @@ const READERS: &[(Library, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everyone_has_the_same_text_with_every_link_cut() {
-    let scene = Scene::start();
+    let scene = Scene::start(Pages::Own);
     for history in histories() {
         replay(&scene, history, Library::Spring, "websocket", READERS).await;
     }
@@ -38,7 +38,10 @@ async fn everyone_has_the_same_text_with_every_link_cut() {
 /// Every transport that sockjs-client has in a browser, on a page of the gateway's own and on another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_of_sockjs_client_in_chromium() {
-    let scene = Scene::start();
+    let short = inkwire_tests::generate(600, 3);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short.json.gz");
+    short.write(&path).unwrap();
     let own = [
         "websocket",
         "xhr-streaming",
@@ -48,22 +51,23 @@ async fn every_transport_of_sockjs_client_in_chromium() {
         "jsonp-polling",
     ];
     let others = [
+        "websocket",
         "xhr-streaming",
         "iframe-eventsource",
         "iframe-htmlfile",
         "xhr-polling",
         "iframe-xhr-polling",
     ];
-    let transports: Vec<(Library, String)> = (own.iter().map(|t| (Library::SameOrigin, t)))
-        .chain(others.iter().map(|t| (Library::Chromium, t)))
-        .map(|(library, transport)| (library, format!("sockjs:{transport}")))
-        .collect();
-    let short = inkwire_tests::generate(600, 3);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("short.json.gz");
-    short.write(&path).unwrap();
-    for (library, transport) in &transports {
-        replay(&scene, &path, *library, transport, &[(*library, transport)]).await;
+    for (pages, library, transports) in [
+        (Pages::Own, Library::SameOrigin, own),
+        (Pages::Others, Library::Chromium, others),
+    ] {
+        let scene = Scene::start(pages);
+        for transport in transports {
+            let transport = format!("sockjs:{transport}");
+            let reader = (library, transport.as_str());
+            replay(&scene, &path, library, &transport, &[reader]).await;
+        }
     }
 }
 

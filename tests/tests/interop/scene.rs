@@ -8,6 +8,16 @@ const REPLICAS: usize = 3;
 /// The origin of the pages in the browser, which is none of the gateway's own.
 pub(crate) const ORIGIN: &str = "http://editor.example";
 
+/// From where pages may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// From where they connect to. Libraries outside of browsers (stomp.py, Spring) say that they are
+    /// such a page: where a list stands, they are refused unless it names the gateway's own address.
+    Own,
+    /// From [`ORIGIN`] alone.
+    Others,
+}
+
 pub(crate) struct Scene {
     // Dropped in this order: whoever needs another goes first.
     pub(crate) haproxy: Haproxy,
@@ -17,7 +27,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(pages: Pages) -> Self {
         let redis = Redis::start().unwrap();
         let stomp: Vec<Port> = (0..REPLICAS).map(|_| Port::reserve().unwrap()).collect();
         let replicas: Vec<Gateway> = stomp
@@ -29,14 +39,15 @@ impl Scene {
                     "--allow-anonymous-anywhere",
                     "--stomp-listen",
                     &address,
-                    "--allow-origin",
-                    ORIGIN,
                     "--appends-per-second",
                     "1000000",
                     "--appends-burst",
                     "1000000",
                 ];
-                let replica = Gateway::options().redis(redis.url()).args(args);
+                let mut replica = Gateway::options().redis(redis.url()).args(args);
+                if pages == Pages::Others {
+                    replica = replica.args(["--allow-origin", ORIGIN]);
+                }
                 replica.start().unwrap()
             })
             .collect();

@@ -76,7 +76,12 @@ final class Cases {
         Message back = next(again);
         equal(back.headers.getMessageId(), message.headers.getMessageId(), "stable id");
         equal(back.headers.getFirst("redelivered"), "true", "redelivered");
-        second.acknowledge(back.headers, true);
+        // A receipt is asked for, and what came cannot be written to.
+        StompHeaders ack = new StompHeaders();
+        ack.setId(back.headers.getAck());
+        CompletableFuture<StompHeaders> receipt = new CompletableFuture<>();
+        second.acknowledge(ack, true).addReceiptTask(receipt::complete);
+        receipt.get(Connections.PATIENCE_S, TimeUnit.SECONDS);
     }
 
     private void userDestinationsKeepTheirName(String name) throws Exception {
@@ -96,6 +101,8 @@ final class Cases {
         Waiting waiting = new Waiting();
         StompSession session = connect(waiting);
         session.subscribe("/nowhere/at/all", Listening.frames((headers, payload) -> {}));
+        StompHeaders error = waiting.error.get(Connections.PATIENCE_S, TimeUnit.SECONDS);
+        equal(error.getFirst("code"), "no_route", "code");
         waiting.ended.get(Connections.PATIENCE_S, TimeUnit.SECONDS);
     }
 
@@ -109,8 +116,12 @@ final class Cases {
             return false;
         } finally {
             for (StompSession session : open) {
-                if (session.isConnected()) {
-                    session.disconnect();
+                try {
+                    if (session.isConnected()) {
+                        session.disconnect();
+                    }
+                } catch (RuntimeException error) {
+                    // Its end came between the question and the farewell.
                 }
             }
             open.clear();
@@ -172,9 +183,15 @@ final class Cases {
         void run(String name) throws Exception;
     }
 
-    /** Its end can be awaited. */
+    /** Its ERROR and its end can be awaited. */
     private static final class Waiting extends Listening {
         final CompletableFuture<Void> ended = new CompletableFuture<>();
+        final CompletableFuture<StompHeaders> error = new CompletableFuture<>();
+
+        @Override
+        public void handleFrame(StompHeaders headers, Object payload) {
+            error.complete(headers);
+        }
 
         @Override
         void cut() {

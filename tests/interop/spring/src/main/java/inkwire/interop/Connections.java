@@ -23,31 +23,19 @@ import org.springframework.web.socket.sockjs.client.WebSocketTransport;
 final class Connections {
     static final long PATIENCE_S = 10;
     private static final int BODY_BYTES_MAX = 4 << 20;
+    private static final long RECEIPT_LIMIT_MS = TimeUnit.SECONDS.toMillis(60);
 
     private final String url;
     private final String token;
     private final ThreadPoolTaskScheduler scheduler = new ThreadPoolTaskScheduler();
-    private final WebSocketStompClient overWebSocket;
-    private final ReactorNettyTcpStompClient overTcp;
+    private final String transport;
 
     Connections(String transport, String url, String token) {
+        this.transport = transport;
         this.url = url;
         this.token = token;
         scheduler.setDaemon(true);
         scheduler.initialize();
-        if (transport.equals("tcp")) {
-            URI address = URI.create(url);
-            overWebSocket = null;
-            overTcp = new ReactorNettyTcpStompClient(address.getHost(), address.getPort());
-            overTcp.setTaskScheduler(scheduler);
-            overTcp.setReceiptTimeLimit(TimeUnit.SECONDS.toMillis(60));
-        } else {
-            overTcp = null;
-            overWebSocket = new WebSocketStompClient(client(transport));
-            overWebSocket.setTaskScheduler(scheduler);
-            overWebSocket.setInboundMessageSizeLimit(BODY_BYTES_MAX);
-            overWebSocket.setReceiptTimeLimit(TimeUnit.SECONDS.toMillis(60));
-        }
     }
 
     private static WebSocketClient client(String transport) {
@@ -66,9 +54,19 @@ final class Connections {
         if (token != null) {
             headers.add("Authorization", "Bearer " + token);
         }
-        if (overTcp != null) {
-            return overTcp.connectAsync(headers, handler);
+        if (transport.equals("tcp")) {
+            URI address = URI.create(url);
+            ReactorNettyTcpStompClient client = new ReactorNettyTcpStompClient(address.getHost(), address.getPort());
+            client.setTaskScheduler(scheduler);
+            client.setReceiptTimeLimit(RECEIPT_LIMIT_MS);
+            return client.connectAsync(headers, handler);
         }
-        return overWebSocket.connectAsync(URI.create(url), new WebSocketHttpHeaders(), headers, handler);
+        // One for each connection: the container below it, Tyrus, stops its own scheduler when its last
+        // session ends, also if the next one has begun meanwhile, and that is then cut off.
+        WebSocketStompClient client = new WebSocketStompClient(client(transport));
+        client.setTaskScheduler(scheduler);
+        client.setInboundMessageSizeLimit(BODY_BYTES_MAX);
+        client.setReceiptTimeLimit(RECEIPT_LIMIT_MS);
+        return client.connectAsync(URI.create(url), new WebSocketHttpHeaders(), headers, handler);
     }
 }

@@ -331,13 +331,6 @@ impl Answer {
         self
     }
 
-    /// What went wrong, in words of which only these are fixed.
-    pub(crate) fn says(self, status: u16, words: &str) -> Self {
-        assert_eq!(self.status, status, "{self:?}");
-        assert!(self.body.contains(words), "{self:?}");
-        self
-    }
-
     pub(crate) fn plain_text(self) -> Self {
         assert_eq!(
             self.header("content-type"),

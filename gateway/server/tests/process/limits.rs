@@ -326,11 +326,10 @@ fn who_sends_and_never_reads_ends_alone() {
     witness.join("b", Some(CLIENT));
     let mut deaf = Peer::known(&replica);
     deaf.join("a", Some(CLIENT));
-    // Each is answered, and no answer is read: the answers pile up here, and end it.
-    let mut client_seq = 0;
+    // Each is answered, and no answer is read: the answers pile up here, and end it. Again and again from
+    // the first one: behind a refusal, of too many at once, nothing is answered until it is sent again.
     wait_until("it is ended", || {
-        for _ in 0..200 {
-            client_seq += 1;
+        for client_seq in 1..=200 {
             let append = format!(
                 r#"{{"type":"append","document":"a","client_seq":{client_seq},"payload":[1]}}"#
             );

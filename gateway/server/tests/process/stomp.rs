@@ -17,6 +17,7 @@ use super::{
     native::token,
     peer::{connect_from, frame, shake_hands_at, wait_for_end},
     replica::{Replica, get, inkwire, wait_until},
+    tickets::ticket,
 };
 
 const HERE: [u8; 4] = [127, 0, 0, 1];
@@ -740,4 +741,79 @@ fn tls_carries_more_than_a_socket_takes_at_once() {
         assert_eq!(message.body.len(), body.len() + 1);
         assert!(message.body.starts_with(&n.to_string()), "{n}");
     }
+}
+
+#[test]
+fn a_ticket_of_the_handshake_is_who_connects() {
+    let replica = Replica::start_with_secret(SECRET, &[]);
+    let ticket = ticket(replica.address, &[]);
+    let path = format!("/stomp?ticket={ticket}");
+    // What a library says where its user said nothing is no token, and the ticket counts.
+    for login in ["", "login:guest\npasscode:guest\n"] {
+        let mut peer = over_websocket(&replica, &path, &[]);
+        peer.say(&format!("CONNECT\naccept-version:1.2\nhost:x\n{login}\n\0"));
+        let connected = peer.expect("CONNECTED");
+        assert_eq!(connected.header("user-name"), Some("alice"));
+        peer.say("SUBSCRIBE\nid:s\ndestination:/topic/documents/essay\nreceipt:1\n\n\0");
+        assert_eq!(peer.expect("RECEIPT").header("receipt-id"), Some("1"));
+        // It says where, too.
+        peer.say("SUBSCRIBE\nid:t\ndestination:/topic/documents/other\nreceipt:2\n\n\0");
+        peer.expect_end("forbidden");
+    }
+    // Whoever shows a token is who it says, and a token that is none is nobody.
+    let mut wrong = over_websocket(&replica, &path, &[]);
+    wrong.say("CONNECT\naccept-version:1.2\nhost:x\npasscode:wrong\n\n\0");
+    wrong.expect_end("unauthenticated");
+}
+
+/// From now on the kernel drops all that comes for this socket, unheard: to the other side, its peer is
+/// gone without a word.
+#[cfg(target_os = "linux")]
+fn vanish(stream: &TcpStream) {
+    // BPF_RET | BPF_K: of every segment, nothing is kept.
+    let nothing = socket2::SockFilter::new(6, 0, 0, 0);
+    let socket = socket2::SockRef::from(stream);
+    socket.attach_filter(&[nothing]).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_vanishes_without_a_word_is_found_although_it_promised_no_heart_beats() {
+    let (_directory, certificate, flags) = certificate();
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let replica = start(
+        &[
+            &["--stomp-tls-listen", "127.0.0.1:0"][..],
+            &["--heartbeat-ms", "1000", "--silence-timeout-ms", "2000"],
+            &flags[..],
+        ]
+        .concat(),
+    );
+    let subscribe = "SUBSCRIBE\nid:s\ndestination:/topic/documents/essay\nreceipt:1\n\n\0";
+    // To one of each nothing is said, so that only probes find out; to the other what it never takes.
+    let silent = over_tcp(&replica).connected();
+    let silent_tls = over_tls(&replica, &certificate).connected();
+    let mut waiting = over_tcp(&replica).connected();
+    let mut waiting_tls = over_tls(&replica, &certificate).connected();
+    waiting.say(subscribe);
+    waiting.expect("RECEIPT");
+    waiting_tls.say(subscribe);
+    waiting_tls.expect("RECEIPT");
+    for gone in [
+        &silent.link,
+        &silent_tls.link.sock,
+        &waiting.link,
+        &waiting_tls.link.sock,
+    ] {
+        vanish(gone);
+    }
+    let mut writer = over_tcp(&replica).connected();
+    writer.say("SEND\ndestination:/app/documents/essay\nreceipt:1\n\nhello\0");
+    writer.expect("RECEIPT");
+    wait_until("all four are found", || {
+        let left = get(replica.admin, "/counts").json()["left"].as_u64();
+        (left == Some(4)).then_some(())
+    });
+    // Who only says nothing is still here.
+    writer.write_and_read("other");
 }

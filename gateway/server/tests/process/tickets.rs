@@ -40,7 +40,7 @@ fn bearer() -> String {
     format!("Authorization: Bearer {}", token(&flags))
 }
 
-fn ticket(address: SocketAddr, headers: &[&str]) -> String {
+pub(crate) fn ticket(address: SocketAddr, headers: &[&str]) -> String {
     let bearer = bearer();
     let answer = ask(address, "POST", &[headers, &[bearer.as_str()][..]].concat());
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -17,6 +17,7 @@ mod drain;
 mod links;
 mod load_balancer;
 mod play;
+mod presence;
 mod reader;
 mod redis_crowd;
 mod redis_deaf;

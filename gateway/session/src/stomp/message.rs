@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use inkwire_hub::EncodingSlot;
-use inkwire_model::{ContentType, DocumentId, Entry, LogClass, Signal};
-use inkwire_protocol::stomp::{Command, Version, write_body, write_command, write_header};
+use inkwire_model::{ContentType, DocumentId, Entry, LogClass, PresenceNews, Signal};
+use inkwire_protocol::{
+    native::{Encoding, ServerPacket},
+    stomp::{Command, Version, write_body, write_command, write_header},
+};
 
 use super::user_headers;
 use crate::{Content, Framing};
@@ -125,6 +128,30 @@ pub(super) fn shared_of_signal(signal: &Signal, version: Version, framing: Frami
         header("position", &position.to_string());
     }
     finish(out, &signal.content_type, &signal.payload, version, framing)
+}
+
+/// The body is what the native protocol says of it.
+pub(super) fn shared_of_presence(
+    document: &DocumentId,
+    news: &PresenceNews,
+    version: Version,
+    framing: Framing,
+) -> Bytes {
+    let (event, at) = match news {
+        PresenceNews::Present { version, .. } => ("present", version),
+        PresenceNews::Entered { version, .. } => ("entered", version),
+        PresenceNews::Left { version, .. } => ("left", version),
+    };
+    let mut out = Vec::with_capacity(256 + 128 * news.participants_count());
+    let mut header = |name: &str, value: &str| write_header(&mut out, name, value, version);
+    header("message-id", &format!("presence@{at}"));
+    header("event", event);
+    let packet = ServerPacket::Presence {
+        document: document.clone(),
+        news: news.clone(),
+    };
+    let body = Encoding::Json.encode_server(&packet);
+    finish(out, &ContentType::default(), &body, version, framing)
 }
 
 /// Something other than an entry that happens to a subscription, with what belongs to it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use inkwire_hub::{Delivery, MemberKey, Priority, SessionId, Subscriber, Wire};
-use inkwire_model::{ClientId, DocumentId, Position, Signal, Snapshot, Subject};
+use inkwire_model::{ClientId, DocumentId, Position, PresenceNews, Signal, Snapshot, Subject};
 use inkwire_protocol::stomp::{Command, Frame, Version};
 
 use super::{
@@ -32,6 +32,8 @@ pub(super) const EVENTS: [&str; 6] = [
 pub(super) enum What {
     Entries,
     Signals,
+    /// Who is in the document.
+    Presence,
 }
 
 /// One subscription, as both halves of the session know it.
@@ -131,6 +133,10 @@ impl<W: Wire> Reading<W> {
 
     pub(super) fn stands(&self) -> bool {
         !self.lock().has_ended
+    }
+
+    pub(super) fn what(&self) -> What {
+        self.what
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -246,6 +252,14 @@ impl<W: Wire> Reading<W> {
         self.push(Priority::Signal, &self.head, shared)
     }
 
+    fn presence(&self, document: &DocumentId, news: &inkwire_hub::Carried<PresenceNews>) -> bool {
+        let (version, framing) = (self.connection.version, self.connection.framing);
+        let shared = news.encoding(message::slot(version, framing), |news| {
+            message::shared_of_presence(document, news, version, framing)
+        });
+        self.push(Priority::Message, &self.head, shared)
+    }
+
     fn push(&self, priority: Priority, head: &[u8], shared: Bytes) -> bool {
         let shared = Shared::of(shared);
         let message = self
@@ -306,6 +320,9 @@ impl<W: Wire> Reading<W> {
                 self.entry(&mut state, document, entry)
             }
             Delivery::Signal(signal) if self.what == What::Signals => self.signal(signal),
+            Delivery::Presence(news) if self.what == What::Presence => {
+                self.presence(document, news)
+            }
             Delivery::Snapshot(snapshot) if self.what == What::Entries => {
                 state.position = Some(snapshot.position);
                 self.snapshot(snapshot)

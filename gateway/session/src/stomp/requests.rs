@@ -159,7 +159,8 @@ impl<W: Wire> Requests<W> {
                 self.answers.receipt(receipt);
                 return Ok(());
             }
-            Destination::Presence(_) | Destination::Queue(_) | Destination::Call(_) => {
+            Destination::Presence(document) => (document, What::Presence),
+            Destination::Queue(_) | Destination::Call(_) => {
                 let detail = format!("{destination} cannot be subscribed to here");
                 return Err(Refused::new(Code::NoRoute, detail));
             }
@@ -171,7 +172,7 @@ impl<W: Wire> Requests<W> {
             self.role_for(&document, Capability::Comment)?;
         }
         let from = match (content::position(&headers, "since")?, document.class()) {
-            _ if what == What::Signals => JoinFrom::Head,
+            _ if what != What::Entries => JoinFrom::Head,
             (Some(since), _) => JoinFrom::After(since),
             (None, LogClass::Document) if headers.get("snapshot") != Some("false") => {
                 JoinFrom::Start
@@ -229,16 +230,22 @@ impl<W: Wire> Requests<W> {
         client: Option<ClientId>,
     ) {
         let (member, seat) = reading.seat();
+        let looks_on = reading.what() == What::Presence;
         let join = Join {
             member,
             subject: self.grant.subject.clone(),
             client,
             from,
             receive: true,
-            attendance: self.attendance(document),
+            // Who looks who is there is not there by that alone.
+            attendance: self.attendance(document).filter(|_| !looks_on),
             subscriber: seat as _,
         };
         self.commands.push(document.clone(), Command::Join(join));
+        if looks_on {
+            let watch = Command::WatchPresence(member);
+            self.commands.push(document.clone(), watch);
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, id: &str, receipt: Option<String>) {

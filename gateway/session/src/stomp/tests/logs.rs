@@ -1,5 +1,9 @@
 //! Which log a destination is, where a subscription begins, and who may.
 
+use inkwire_model::{Participant, ParticipantId, PresenceNews, Role};
+use inkwire_protocol::native::{Encoding, ServerPacket};
+use uuid::Uuid;
+
 use super::*;
 
 fn joined(t: &mut Transcript) -> (String, JoinFrom) {
@@ -193,4 +197,63 @@ fn headers_of_an_application_travel_with_a_topics_message() {
     assert_eq!(frame.headers.get("priority"), Some("a:b\\c\nd"));
     assert_eq!(frame.headers.get("destination"), Some("/topic/news"));
     assert_eq!(&frame.body[..], b"hi");
+}
+
+#[test]
+fn who_is_here_is_a_snapshot_and_then_changes() {
+    let mut t = Transcript::known("alice *=viewer");
+    t.say(subscribe("p", "/topic/documents/a/presence").with("receipt", "r"));
+    let asked = t.asked();
+    let [Asked::Join { from, .. }, Asked::Watch(id)] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((from, id.as_str()), (&JoinFrom::Head, "a"));
+    let bob = ParticipantId::new(
+        Subject::parse("bob").unwrap(),
+        Some(&ClientId::parse(CLIENT).unwrap()),
+        Uuid::nil(),
+    );
+    let participant = Participant {
+        who: bob.clone(),
+        role: Role::Writer,
+        since: 17,
+    };
+    let news = [
+        PresenceNews::Present {
+            participants: vec![participant.clone()],
+            version: position(4),
+        },
+        PresenceNews::Left {
+            participants: vec![bob],
+            version: position(5),
+        },
+        PresenceNews::Entered {
+            participants: vec![participant],
+            version: position(6),
+        },
+    ];
+    t.hear(
+        "a",
+        &Delivery::Joined {
+            position: start(),
+            row: None,
+        },
+    );
+    assert_eq!(t.frame().headers.get("receipt-id"), Some("r"));
+    t.hear("a", &Delivery::Entry(&carried(entry_at(1, "1"))));
+    assert_eq!(t.seen(), [], "no entries here");
+    for (event, news) in ["present", "left", "entered"].into_iter().zip(news) {
+        t.hear("a", &Delivery::Presence(&Carried::new(news.clone())));
+        let frame = t.frame();
+        assert_eq!(frame.headers.get("event"), Some(event));
+        assert_eq!(frame.headers.get("subscription"), Some("p"));
+        assert_eq!(frame.headers.get("content-type"), Some("application/json"));
+        let packet = ServerPacket::Presence {
+            document: document("a"),
+            news,
+        };
+        assert_eq!(Encoding::Json.decode_server(&frame.body), Ok(packet));
+    }
+    t.say(Frame::new(inkwire_protocol::stomp::Command::Unsubscribe).with("id", "p"));
+    assert_eq!(t.asked(), [Asked::Leave("a".to_owned())]);
 }

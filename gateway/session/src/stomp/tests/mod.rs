@@ -131,6 +131,7 @@ enum Asked {
         receive: bool,
     },
     Leave(String),
+    Watch(String),
     Submit(String, Vec<Submission>),
     Whole(String, Vec<Submission>),
     Signal(String, Signal),
@@ -326,11 +327,13 @@ impl Transcript {
         commands
             .into_iter()
             .map(|request| match request {
+                Request::Document(id, Command::WatchPresence(key)) => {
+                    assert_eq!(self.members.last().map(|last| last.1), Some(key));
+                    Asked::Watch(id_of(&id))
+                }
                 Request::Document(
                     document,
-                    Command::WatchPresence(_)
-                    | Command::UnwatchPresence(_)
-                    | Command::ChangeAttendance(..),
+                    Command::UnwatchPresence(_) | Command::ChangeAttendance(..),
                 ) => panic!("of who is in {document}"),
                 Request::Document(id, Command::Join(join)) => {
                     let asked = Asked::Join {

@@ -238,6 +238,7 @@ fn whatever_goes_wrong_all_see_the_same_in_the_end() {
     for seed in 0..200 {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = World::new(REPLICAS, CLIENTS);
+        let mut copy = world.store.save();
         for _ in 0..120 {
             let client = rng.random_range(0..CLIENTS);
             let replica = rng.random_range(0..REPLICAS);
@@ -247,6 +248,11 @@ fn whatever_goes_wrong_all_see_the_same_in_the_end() {
                 60..64 => world.die(replica),
                 64..68 if world.replicas[replica].is_none() => {
                     world.replicas[replica] = Some(world.replica());
+                }
+                68 => copy = world.store.save(),
+                69 => {
+                    world.store.roll_back(&copy);
+                    world.store.lose_leases();
                 }
                 fault @ 71..80 => {
                     if let Some(replica) = &world.replicas[replica] {
@@ -273,6 +279,9 @@ fn whatever_goes_wrong_all_see_the_same_in_the_end() {
             replica.bus.faults().hear_again();
             replica.bus.faults().lose_replies(0);
         }
+        world.pass(30_000);
+        // Long after those who live have entered everybody again.
+        world.store.end_lost_leases();
         world.pass(60_000);
         world.assert_all_see_the_truth(seed);
     }

@@ -7,6 +7,7 @@ use inkwire_model::{DocumentId, NewEntry, Seq, Snapshot};
 
 use super::{
     Log, MemoryBus, MemoryStore, SnapshotRefused, presence::Participants, replica::Replica,
+    store::ReplicaKey,
 };
 use crate::{BusEvent, Retention, Unavailable};
 
@@ -162,6 +163,25 @@ impl MemoryStore {
         let mut shelf = self.lock();
         shelf.logs.clone_from(&copy.logs);
         shelf.participants.clone_from(&copy.participants);
+    }
+
+    /// What replicas find when they renew their leases at a stale copy: theirs are lost, so they are
+    /// others from now on, and what the copy says is held under the old ones until
+    /// [`Self::end_lost_leases`].
+    pub fn lose_leases(&self) {
+        self.change(|shelf| {
+            for participants in shelf.participants.values_mut() {
+                participants.lose_leases(ReplicaKey::LOST);
+            }
+            for replica in shelf.replicas() {
+                replica.post.push(BusEvent::LeaseLost);
+            }
+        });
+    }
+
+    /// The leases that were lost are over, and what they held is removed.
+    pub fn end_lost_leases(&self) {
+        self.change(|shelf| shelf.reap(ReplicaKey::LOST));
     }
 
     /// Drops a log's entries up to and with `seq`.

@@ -85,6 +85,13 @@ impl Participants {
         self.announcement(before, events)
     }
 
+    /// Whoever is held here is held by replicas that are no more, or are others now.
+    pub(super) fn lose_leases(&mut self, to: ReplicaKey) {
+        for (by, _) in self.entries.values_mut().flat_map(|held| &mut held.by) {
+            *by = to;
+        }
+    }
+
     fn release(
         &mut self,
         who: &ParticipantId,

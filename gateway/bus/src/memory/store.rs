@@ -33,6 +33,11 @@ pub struct MemoryStore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ReplicaKey(u64);
 
+impl ReplicaKey {
+    /// Whoever held something under a lease that was lost: no replica has this key.
+    pub(super) const LOST: Self = Self(0);
+}
+
 /// What the lock guards.
 pub(super) struct Shelf {
     pub(super) logs: HashMap<DocumentId, Log>,

@@ -23,7 +23,7 @@ use inkwire_hub::{
     Hub, HubConfig, MessageId, NewMessage, QueueCommand, QueueDelivery, QueueMessage, QueueReach,
     QueueSubscriber, Receive, ReceiverId, Request, SendGroup, Sent, Unavailable, next_receiver,
 };
-use inkwire_model::{ClientId, ContentType, QueueName, Subject};
+use inkwire_model::{ClientId, ClientKey, ContentType, QueueName, Subject};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -164,7 +164,6 @@ struct Seen {
 struct Session {
     receiver: ReceiverId,
     got: Mutex<VecDeque<QueueMessage>>,
-    has_ended: AtomicBool,
     seen: Arc<Seen>,
 }
 
@@ -173,7 +172,6 @@ impl Session {
         Arc::new(Self {
             receiver: next_receiver(),
             got: Mutex::default(),
-            has_ended: AtomicBool::new(false),
             seen: seen.clone(),
         })
     }
@@ -195,7 +193,7 @@ impl QueueSubscriber for Session {
                     *acked.entry(*id).or_default() += 1;
                 }
             }
-            QueueDelivery::Ended(..) => self.has_ended.store(true, Ordering::SeqCst),
+            QueueDelivery::TakenBack(_) => {}
             QueueDelivery::Sent { result, .. } => {
                 if let Ok(Sent::Stored(ids)) = result {
                     let count = ids.len() as u64;
@@ -252,12 +250,21 @@ async fn send_all(replica: &Replica, seen: &Arc<Seen>, count: u64) {
             traceparent: None,
         };
         let group = SendGroup {
-            sender: client.clone(),
+            sender: ClientKey {
+                subject: Subject::parse("alice").unwrap(),
+                client: client.clone(),
+            },
             number,
             messages: vec![Arc::new(message)],
         };
         let sender = session.clone() as QueueReach;
-        replica.ask(QueueCommand::Send { group, sender }).await;
+        replica
+            .ask(QueueCommand::Send {
+                ticket: number,
+                group,
+                sender,
+            })
+            .await;
     }
     let stored = || seen.stored.load(Ordering::SeqCst) == count;
     until("all to be stored", stored).await;
@@ -291,9 +298,6 @@ async fn competing_receivers_and_replicas_that_die_lose_nothing() {
             if !batch.is_empty() {
                 let acks = batch.iter().map(|message| message.id).collect();
                 replicas[*at].ack(session, acks).await;
-            }
-            if session.has_ended.load(Ordering::SeqCst) {
-                *session = replicas[*at].receive(&seen).await;
             }
         }
         if killed < 3 + random.random_range(0..3) && rounds.is_multiple_of(25) {

@@ -101,7 +101,7 @@ codes! {
     Throttled            "throttled"             429 0    Later     "Too many messages; wait as told and send again.";
     LogFull              "log_full"              507 0    Later     "The log is full until a snapshot is put.";
     QueueFull            "queue_full"            507 0    Later     "The queue holds as many messages as it may until some are received.";
-    LeaseLost            "lease_lost"            503 4014 Later     "This replica stood still too long: what it had received from queues goes to others; connect again.";
+    LeaseLost            "lease_lost"            503 4014 Later     "This replica was away from the queue too long: the message comes again, maybe to another receiver.";
     Unavailable          "unavailable"           503 1013 Later     "The log cannot be reached, or the outcome is unknown; keep the queue and send again.";
     SlowConsumer         "slow_consumer"         503 4008 Later     "The connection did not read fast enough; resume by position.";
     HeartbeatTimeout     "heartbeat_timeout"     408 4009 Later     "Nothing was heard in time.";

@@ -18,6 +18,7 @@ mod links;
 mod load_balancer;
 mod play;
 mod presence;
+mod queues;
 mod reader;
 mod redis_crowd;
 mod redis_deaf;

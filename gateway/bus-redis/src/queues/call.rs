@@ -7,7 +7,7 @@ use fred::types::Value;
 use inkwire_bus::{
     MessageId, QueueLimits, QueueMessage, ReceiverTurned, SendGroup, Sent, Turn, Turned,
 };
-use inkwire_model::QueueName;
+use inkwire_model::{ClientKey, QueueName};
 
 use super::content;
 use crate::{functions::LIBRARY, keys::Keys};
@@ -32,7 +32,8 @@ pub(super) fn send(
         ]),
     ];
     for group in groups {
-        args.push(format!("{}:{}", group.sender, group.number).into());
+        let ClientKey { subject, client } = &group.sender;
+        args.push(format!("{client}:{}:{subject}", group.number).into());
         args.push(i64::from(count(group.messages.len())).into());
         let contents = group.messages.iter().map(|message| content::pack(message));
         args.extend(contents.map(Value::Bytes));

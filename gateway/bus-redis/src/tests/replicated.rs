@@ -10,7 +10,7 @@ use inkwire_bus::{
     Unavailable,
     contract::{Fixture as _, Recorder, Writer, document},
 };
-use inkwire_model::{ClientId, ContentType, NewEntry, QueueName, Subject};
+use inkwire_model::{ClientId, ClientKey, ContentType, NewEntry, QueueName, Subject};
 use inkwire_test_support::Redis;
 
 use super::fixture::{PATIENCE, RedisFixture};
@@ -166,7 +166,10 @@ async fn at_replicated_a_queue_confirms_nothing_that_no_replica_has() {
             traceparent: None,
         };
         let group = SendGroup {
-            sender: sender.clone(),
+            sender: ClientKey {
+                subject: Subject::parse("alice").unwrap(),
+                client: sender.clone(),
+            },
             number,
             messages: vec![Arc::new(message)],
         };

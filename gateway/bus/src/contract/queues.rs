@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use inkwire_model::{ClientId, ContentType, QueueName, Subject};
+use inkwire_model::{ClientId, ClientKey, ContentType, QueueName, Subject};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -89,7 +89,10 @@ fn message(payload: &str) -> Arc<NewMessage> {
 fn group(number: u64, payloads: &[&str]) -> SendGroup {
     let client = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
     SendGroup {
-        sender: ClientId::parse(client).expect("a client"),
+        sender: ClientKey {
+            subject: Subject::parse("alice").expect("a subject"),
+            client: ClientId::parse(client).expect("a client"),
+        },
         number,
         messages: payloads.iter().map(|payload| message(payload)).collect(),
     }
@@ -219,7 +222,14 @@ pub async fn a_group_is_stored_once_however_often_it_is_sent<F: QueuesFixture>(f
     let both = vec![group(1, &["a", "b"]), group(2, &["c"])];
     let sent = one.send(&jobs(), both).await.expect("an answer");
     assert_eq!(sent[0], Sent::Stored(first));
-    assert_eq!(payloads(&Lone::new(&two, 7).take(9).await), ["a", "b", "c"]);
+    // Another subject's client is another one, whatever it calls itself.
+    let mut of_mallory = group(1, &["d"]);
+    of_mallory.sender.subject = Subject::parse("mallory").expect("a subject");
+    one.send(&jobs(), vec![of_mallory])
+        .await
+        .expect("an answer");
+    let got = Lone::new(&two, 7).take(9).await;
+    assert_eq!(payloads(&got), ["a", "b", "c", "d"]);
 }
 
 pub async fn each_message_has_one_receiver<F: QueuesFixture>(fixture: &F) {

@@ -11,7 +11,7 @@ mod stored;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use inkwire_model::{ClientId, QueueName};
+use inkwire_model::{ClientKey, QueueName};
 
 pub use memory::MemoryQueues;
 pub use message::{InvalidMessageId, MessageId, NewMessage, QueueMessage};
@@ -73,7 +73,7 @@ impl Default for QueueLimits {
 /// Messages that are stored together. Its sender and number stand for it when it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendGroup {
-    pub sender: ClientId,
+    pub sender: ClientKey,
     pub number: u64,
     pub messages: Vec<Arc<NewMessage>>,
 }

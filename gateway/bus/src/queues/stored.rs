@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use inkwire_model::ClientId;
+use inkwire_model::ClientKey;
 
 use super::{
     LostLease, MessageId, NewMessage, NodeLease, QueueLimits, QueueMessage, ReceiverId,
@@ -30,8 +30,8 @@ pub(super) struct StoredQueue {
     returned: BTreeSet<MessageId>,
     held: HashMap<Holder, BTreeSet<MessageId>>,
     leases: HashMap<NodeLease, Lease>,
-    seen: HashMap<(ClientId, u64), Vec<MessageId>>,
-    seen_until: VecDeque<(Instant, (ClientId, u64))>,
+    seen: HashMap<(ClientKey, u64), Vec<MessageId>>,
+    seen_until: VecDeque<(Instant, (ClientKey, u64))>,
 }
 
 #[derive(Debug)]

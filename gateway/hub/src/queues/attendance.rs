@@ -1,10 +1,10 @@
 //! This replica's receivers at one queue. Pure: it says which turn is to be made and takes its outcome.
 //!
-//! One turn is under way at a time. Without a lease nobody holds anything: when the lease is lost,
-//! receivers that held something are ended, and the others begin again under a new one.
+//! One turn is under way at a time. Without a lease nobody holds anything: when the lease is lost, all
+//! receivers begin again under a new one, and are told that what they held comes again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use inkwire_bus::{
     LostLease, MessageId, NodeLease, ReceiverId, ReceiverTurn, ReceiverTurned, Turn, Turned,
     Unavailable,
 };
-use inkwire_model::{Code, QueueName};
+use inkwire_model::QueueName;
 
 use super::{
     command::{QueueDelivery, QueueReach, Receive},
@@ -172,9 +172,17 @@ impl Attendance {
         let Some(UnderWay { began_at, turn }) = self.under_way.take() else {
             return Vec::new();
         };
+        // Whoever stood still for longer than a lease has an answer from before: others may hold what it
+        // names. Asked again, the queue says what is held now.
+        let is_stale = now.saturating_duration_since(began_at) >= self.lease_time;
         match outcome {
+            Ok(Ok(_)) if is_stale => {
+                self.repeat(turn);
+                self.not_before = now;
+                Vec::new()
+            }
             Ok(Ok(turned)) => self.take(began_at, turn, turned, now, tally),
-            Ok(Err(LostLease)) => self.lose(&turn, now, tally),
+            Ok(Err(LostLease)) => self.lose(turn, now, tally),
             Err(Unavailable) => {
                 self.repeat(turn);
                 self.not_before = now + RETRY;
@@ -276,30 +284,47 @@ impl Attendance {
         }
     }
 
-    fn lose(&mut self, turn: &Turn, now: Instant, tally: &QueueTally) -> Vec<QueueReach> {
+    fn lose(&mut self, turn: Turn, now: Instant, tally: &QueueTally) -> Vec<QueueReach> {
         self.lease = None;
+        self.begun = None;
         self.not_before = now;
         let mut dirty = Vec::new();
-        let settles = |id: &ReceiverId| {
-            let part = turn.receivers.iter().find(|part| part.receiver == *id);
-            part.is_some_and(|part| !part.acks.is_empty() || !part.nacks.is_empty())
-        };
-        self.receivers.retain(|id, receiver| {
-            if receiver.leaves {
-                return false;
-            }
+        let mut settled: HashMap<_, _> = turn.receivers.into_iter().map(of_part).collect();
+        self.receivers.retain(|_, receiver| !receiver.leaves);
+        for (id, receiver) in &mut self.receivers {
+            let mut settling = settled.remove(id).unwrap_or_default();
+            let had_some = !receiver.held.is_empty();
+            settling.extend(receiver.begin_again());
             // What is acknowledged by delivery is nobody's loss here.
-            if receiver.is_auto || (receiver.is_free() && !settles(id)) {
-                receiver.begin_again();
-                return true;
+            if receiver.is_auto {
+                continue;
             }
-            tally.ended.add(1);
-            let delivery = QueueDelivery::Ended(*id, Code::LeaseLost);
-            if receiver.subscriber.deliver(&self.queue, &delivery) {
+            let mut is_dirty = false;
+            if !settling.is_empty() {
+                tally.lost.add(settling.len() as u64);
+                let lost = QueueDelivery::Settled {
+                    receiver: *id,
+                    acks: &[],
+                    nacks: &[],
+                    lost: &settling,
+                };
+                is_dirty |= receiver.subscriber.deliver(&self.queue, &lost);
+            }
+            if had_some {
+                tally.taken_back.add(1);
+                let taken_back = QueueDelivery::TakenBack(*id);
+                is_dirty |= receiver.subscriber.deliver(&self.queue, &taken_back);
+            }
+            if is_dirty {
                 dirty.push(receiver.subscriber.clone());
             }
-            false
-        });
+        }
         dirty
     }
+}
+
+/// What a receiver wanted settled.
+fn of_part(part: ReceiverTurn) -> (ReceiverId, Vec<MessageId>) {
+    let settled = part.acks.into_iter().chain(part.nacks);
+    (part.receiver, settled.collect())
 }

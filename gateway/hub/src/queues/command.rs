@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inkwire_bus::{MessageId, QueueMessage, ReceiverId, SendGroup, Sent, Unavailable};
-use inkwire_model::{Code, QueueName};
+use inkwire_model::QueueName;
 
 /// How a receiver or a sender is reached.
 pub type QueueReach = Arc<dyn QueueSubscriber>;
@@ -12,6 +12,8 @@ pub type QueueReach = Arc<dyn QueueSubscriber>;
 pub enum QueueCommand {
     /// Stores messages; answered by [`QueueDelivery::Sent`], in the order of the requests.
     Send {
+        /// Names the request in its answer; its sender's own.
+        ticket: u64,
         group: SendGroup,
         sender: QueueReach,
     },
@@ -58,11 +60,11 @@ pub enum QueueDelivery<'a> {
         nacks: &'a [MessageId],
         lost: &'a [MessageId],
     },
-    /// It receives no more, and what it held goes to others.
-    Ended(ReceiverId, Code),
-    /// The outcome of the group with this number; `Unavailable` means that it is unknown.
+    /// Its replica was away for longer than its lease: what it held comes again, to whoever receives.
+    TakenBack(ReceiverId),
+    /// The outcome of the request with this ticket; `Unavailable` means that it is unknown.
     Sent {
-        number: u64,
+        ticket: u64,
         result: Result<&'a Sent, Unavailable>,
     },
 }

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use inkwire_bus::{LostLease, QueueListener, Queues, Sent, Turned, Unavailable};
+use futures_util::FutureExt as _;
+use inkwire_bus::{LostLease, QueueFuture, QueueListener, Queues, Sent, Turned, Unavailable};
 use inkwire_model::QueueName;
 use tokio::{
     sync::{Notify, mpsc},
@@ -158,9 +160,11 @@ impl Desk {
                 is_followed: false,
             });
             match command {
-                QueueCommand::Send { group, sender } => {
-                    dirty.extend(hall.sending.add(group, sender, now));
-                }
+                QueueCommand::Send {
+                    ticket,
+                    group,
+                    sender,
+                } => dirty.extend(hall.sending.add(ticket, group, sender, now)),
                 QueueCommand::Receive(receive) => {
                     if !std::mem::replace(&mut hall.is_followed, true) {
                         self.queues.follow(&queue, self.woken.clone());
@@ -197,12 +201,12 @@ impl Desk {
         if let Some(groups) = hall.sending.call_due(now) {
             let (call, queue) = (self.queues.send(queue, groups), queue.clone());
             self.calls
-                .spawn(async move { (queue, Answer::Sent(call.await)) });
+                .spawn(async move { (queue, Answer::Sent(whatever_happens(call).await)) });
         }
         if let Some(turn) = hall.attendance.turn_due(now, random) {
             let (call, queue) = (self.queues.turn(queue, turn), queue.clone());
             self.calls
-                .spawn(async move { (queue, Answer::Turned(call.await)) });
+                .spawn(async move { (queue, Answer::Turned(whatever_happens(call).await)) });
         }
         if hall.attendance.is_over() {
             if std::mem::take(&mut hall.is_followed) {
@@ -244,6 +248,12 @@ impl Hall {
         ];
         deadlines.into_iter().flatten().min()
     }
+}
+
+/// A call that panics has an unknown outcome like any other: the queue's next one is not to wait for it.
+async fn whatever_happens<T>(call: QueueFuture<T>) -> Result<T, Unavailable> {
+    let answered = AssertUnwindSafe(call).catch_unwind().await;
+    answered.unwrap_or(Err(Unavailable))
 }
 
 fn flush(dirty: Vec<QueueReach>) {

@@ -82,11 +82,6 @@ impl Receiver {
         has_news || self.leaves || !self.is_known || self.is_unsure
     }
 
-    /// Holds nothing, also not by mistake.
-    pub(super) fn is_free(&self) -> bool {
-        self.held.is_empty() && self.acks.is_empty() && self.nacks.is_empty()
-    }
-
     pub(super) fn turn(&mut self) -> ReceiverTurn {
         ReceiverTurn {
             receiver: self.id,
@@ -105,10 +100,13 @@ impl Receiver {
         self.nacks.splice(0..0, turn.nacks);
     }
 
-    /// The lease is over, and it had nothing that matters: it begins again.
-    pub(super) fn begin_again(&mut self) {
-        self.acks.clear();
+    /// The lease is over: it holds nothing and begins again. Gives back what it wanted to settle.
+    pub(super) fn begin_again(&mut self) -> Vec<MessageId> {
+        self.held.clear();
         self.is_known = false;
         self.is_unsure = false;
+        let mut settling = std::mem::take(&mut self.acks);
+        settling.append(&mut self.nacks);
+        settling
     }
 }

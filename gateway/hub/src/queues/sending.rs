@@ -37,6 +37,7 @@ pub(super) struct Sending {
 }
 
 struct Waiting {
+    ticket: u64,
     group: SendGroup,
     sender: QueueReach,
     until: Instant,
@@ -61,6 +62,7 @@ impl Sending {
     /// Takes a group, or answers that there is no room; gives back whom to flush.
     pub(super) fn add(
         &mut self,
+        ticket: u64,
         group: SendGroup,
         sender: QueueReach,
         now: Instant,
@@ -68,10 +70,11 @@ impl Sending {
         let bytes = size(&group);
         let is_full = self.waiting.len() >= GROUPS_MAX || self.bytes + bytes > BYTES_MAX;
         if is_full && !self.waiting.is_empty() {
-            return answer(&self.queue, &sender, group.number, Err(Unavailable));
+            return answer(&self.queue, &sender, ticket, Err(Unavailable));
         }
         self.bytes += bytes;
         self.waiting.push_back(Waiting {
+            ticket,
             group,
             sender,
             until: now + self.patience,
@@ -121,8 +124,8 @@ impl Sending {
                         Sent::Stored(_) => tally.sent.add(messages),
                         Sent::Full => tally.refused.add(messages),
                     }
-                    let number = waiting.group.number;
-                    answer(&self.queue, &waiting.sender, number, Ok(&sent))
+                    let ticket = waiting.ticket;
+                    answer(&self.queue, &waiting.sender, ticket, Ok(&sent))
                 })
                 .collect(),
             Err(Unavailable) => {
@@ -134,8 +137,8 @@ impl Sending {
                 self.waiting
                     .drain(..)
                     .filter_map(|waiting| {
-                        let number = waiting.group.number;
-                        answer(&self.queue, &waiting.sender, number, Err(Unavailable))
+                        let ticket = waiting.ticket;
+                        answer(&self.queue, &waiting.sender, ticket, Err(Unavailable))
                     })
                     .collect()
             }
@@ -146,10 +149,10 @@ impl Sending {
 fn answer(
     queue: &QueueName,
     sender: &QueueReach,
-    number: u64,
+    ticket: u64,
     result: Result<&Sent, Unavailable>,
 ) -> Option<QueueReach> {
-    let is_dirty = sender.deliver(queue, &QueueDelivery::Sent { number, result });
+    let is_dirty = sender.deliver(queue, &QueueDelivery::Sent { ticket, result });
     is_dirty.then(|| sender.clone())
 }
 

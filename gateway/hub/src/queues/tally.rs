@@ -18,8 +18,8 @@ pub struct QueueTally {
     pub lost: Count,
     /// Given out too often, and put aside.
     pub parked: Count,
-    /// Receivers that were ended with a lease.
-    pub ended: Count,
+    /// Receivers that lost what they held with a lease.
+    pub taken_back: Count,
 }
 
 impl QueueTally {

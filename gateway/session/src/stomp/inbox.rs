@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inkwire_hub::MemberKey;
+use inkwire_hub::{MemberKey, MessageId};
 use inkwire_model::{ClientRow, ClientSeq, Code, Nack, Position, ResetCause};
 
 use super::given::Settles;
@@ -45,8 +45,12 @@ pub(super) enum News {
 pub(super) enum QueueNews {
     /// A transaction is stored, and what was received with it done.
     Stored { settles: Settles },
-    /// What a receiver held goes to others, since this replica stood still.
-    Lost { receipt: Option<String> },
+    /// An ACK or a NACK came too late: its receiver does not hold the message any more.
+    Lost {
+        destination: String,
+        message: MessageId,
+        receipt: Option<String>,
+    },
     /// A SEND that is not stored, as far as is known.
     Refused {
         code: Code,

@@ -270,7 +270,7 @@ impl Sources {
                 metric: &table::QUEUE_MESSAGES,
                 points: points.into(),
             },
-            one(&table::QUEUE_RECEIVERS_ENDED, tally.ended.read() as f64),
+            one(&table::QUEUE_TAKEN_BACK, tally.taken_back.read() as f64),
         ]
     }
 

@@ -110,8 +110,8 @@ metrics! {
         "Live orders that the log contradicted by hash.";
     QUEUE_MESSAGES "inkwire_queue_messages_total" "inkwire.queue.messages" Counter "{message}" ["event"]
         "Messages of queues: `sent` ones are stored, `refused` ones found the queue full, `delivered` and of them `redelivered` ones went to a receiver, `acked`, `nacked`, `lost` ones were settled too late, `parked` ones were given out too often.";
-    QUEUE_RECEIVERS_ENDED "inkwire_queue_receivers_ended_total" "inkwire.queue.receivers_ended" Counter "{receiver}" []
-        "Receivers that were ended since the replica stood still for longer than its lease.";
+    QUEUE_TAKEN_BACK "inkwire_queue_taken_back_total" "inkwire.queue.taken_back" Counter "{receiver}" []
+        "Receivers that lost what they held since the replica was away for longer than its lease.";
     REDIS_AVAILABLE "inkwire_bus_available" "inkwire.bus.available" Gauge "1" []
         "1 while the log can be reached.";
     REDIS_ROUND_TRIP "inkwire_redis_round_trip_seconds" "inkwire.redis.round_trip" Histogram "s" []

@@ -21,7 +21,7 @@ pub(super) struct Queueing<W> {
     commands: Vec<(QueueName, QueueCommand)>,
     /// Made by the first SEND to a queue.
     sender: Option<Arc<QueueSender<W>>>,
-    /// Whose numbers the SENDs have: drawn for the session.
+    /// Whose numbers the SENDs have that carry none: drawn for the session.
     client: ClientId,
     last_number: u64,
     /// By the id of the subscription.

@@ -10,7 +10,7 @@ use inkwire_hub::{
     MessageId, Priority, QueueDelivery, QueueMessage, QueueSubscriber, ReceiverId, Wire,
     next_receiver,
 };
-use inkwire_model::{Code, QueueName};
+use inkwire_model::QueueName;
 use inkwire_protocol::stomp::{AckMode, Frame, Verdict, Version, write_header};
 
 use super::super::{
@@ -19,10 +19,14 @@ use super::super::{
     message::{self, Shared},
 };
 
+/// As many as a window has: of those that were lost before, an ACK is unknown.
+const LATE_MAX: usize = 4_096;
+
 pub(in super::super) struct QueueReading<W> {
     connection: Connection<W>,
     inbox: Arc<Inbox>,
     queue: QueueName,
+    destination: String,
     receiver: ReceiverId,
     mode: AckMode,
     /// Names the subscription in `ack` headers; unique in the session.
@@ -39,6 +43,8 @@ struct State {
     receipt: Option<String>,
     /// Delivered and not acknowledged, in this order.
     held: VecDeque<MessageId>,
+    /// Was held until the queue took it back: a verdict on it comes too late, and is told so.
+    late: VecDeque<MessageId>,
     /// To be answered when this message is settled, the last of those that a frame names.
     settling: Vec<(MessageId, String)>,
 }
@@ -60,6 +66,7 @@ impl<W: Wire> QueueReading<W> {
             connection,
             inbox,
             queue: plan.queue,
+            destination: plan.destination.to_owned(),
             receiver: next_receiver(),
             mode: plan.mode,
             number: plan.number,
@@ -78,7 +85,12 @@ impl<W: Wire> QueueReading<W> {
         receipt: Option<String>,
     ) -> Option<Vec<MessageId>> {
         let mut state = self.lock();
-        let at = state.held.iter().position(|held| *held == id)?;
+        let Some(at) = state.held.iter().position(|held| *held == id) else {
+            let at = state.late.iter().position(|late| *late == id)?;
+            state.late.remove(at);
+            self.lose(id, receipt);
+            return Some(Vec::new());
+        };
         // A refusal names one message, whatever the mode: those before it were not looked at.
         let is_cumulative = self.mode == AckMode::Client && verdict == Verdict::Processed;
         let settled: Vec<_> = match is_cumulative {
@@ -141,11 +153,16 @@ impl<W: Wire> QueueReading<W> {
         self.connection.push(Priority::Message, bytes)
     }
 
-    fn note(&self, news: QueueNews) -> bool {
+    /// Says that a verdict on this message came too late.
+    fn lose(&self, message: MessageId, receipt: Option<String>) {
+        let news = QueueNews::Lost {
+            destination: self.destination.clone(),
+            message,
+            receipt,
+        };
         if self.inbox.put_of_queue(news) {
             self.connection.call();
         }
-        false
     }
 }
 
@@ -182,6 +199,11 @@ impl<W: Wire> QueueSubscriber for QueueReading<W> {
             },
             QueueDelivery::Message(_, message) => {
                 if self.mode != AckMode::Auto {
+                    // What comes again may have been here before.
+                    if message.is_redelivered() {
+                        state.held.retain(|id| *id != message.id);
+                        state.late.retain(|id| *id != message.id);
+                    }
                     state.held.push_back(message.id);
                 }
                 self.message(message)
@@ -189,14 +211,13 @@ impl<W: Wire> QueueSubscriber for QueueReading<W> {
             QueueDelivery::Settled {
                 acks, nacks, lost, ..
             } => {
+                for id in *lost {
+                    let at = state.settling.iter().position(|(of, _)| of == id);
+                    let receipt = at.map(|at| state.settling.remove(at).1);
+                    self.lose(*id, receipt);
+                }
                 let mut dirty = false;
                 state.settling.retain(|(id, receipt)| {
-                    if lost.contains(id) {
-                        self.note(QueueNews::Lost {
-                            receipt: Some(receipt.clone()),
-                        });
-                        return false;
-                    }
                     let is_settled = acks.contains(id) || nacks.contains(id);
                     if is_settled {
                         dirty |= self.connection.say(&Frame::receipt(receipt));
@@ -205,12 +226,12 @@ impl<W: Wire> QueueSubscriber for QueueReading<W> {
                 });
                 dirty
             }
-            QueueDelivery::Ended(_, code) => {
-                state.has_ended = true;
-                match code {
-                    Code::LeaseLost => self.note(QueueNews::Lost { receipt: None }),
-                    _ => false,
-                }
+            QueueDelivery::TakenBack(_) => {
+                let State { held, late, .. } = &mut *state;
+                late.extend(held.drain(..));
+                let surplus = late.len().saturating_sub(LATE_MAX);
+                late.drain(..surplus);
+                false
             }
             QueueDelivery::Sent { .. } => false,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inkwire_hub::{MessageId, NewMessage, QueueCommand, Receive, SendGroup, Wire};
-use inkwire_model::{Capability, Code, QueueName};
+use inkwire_model::{Capability, ClientId, ClientKey, Code, QueueName};
 use inkwire_protocol::{
     native::parse_traceparent,
     stomp::{AckMode, Headers, SendFrame, Subscribe, Verdict},
@@ -33,6 +33,8 @@ const UNDER_WAY_MAX: usize = 4_096;
 pub(in crate::stomp) struct WholeOfQueue {
     queue: QueueName,
     destination: String,
+    /// What the first SEND says of its number stands for all.
+    number: Option<(ClientId, u64)>,
     messages: Vec<Arc<NewMessage>>,
 }
 
@@ -139,6 +141,7 @@ impl<W: Wire> Requests<W> {
         if self.under_way() >= UNDER_WAY_MAX {
             return Err(too_many());
         }
+        let number = content::given_number(&send.headers)?;
         let message = self.message(send)?;
         self.rates
             .append(&message.payload, now.instant)
@@ -150,7 +153,7 @@ impl<W: Wire> Requests<W> {
             messages: 1,
             settles: Vec::new(),
         };
-        self.store(queue, vec![message], under_way);
+        self.store(queue, number, vec![message], under_way);
         Ok(())
     }
 
@@ -163,10 +166,12 @@ impl<W: Wire> Requests<W> {
         send: SendFrame,
     ) -> Result<(), Refused> {
         self.role_at(&queue)?;
+        let number = content::given_number(&send.headers)?;
         let message = self.message(send)?;
         let whole = whole.get_or_insert_with(|| WholeOfQueue {
             queue: queue.clone(),
             destination: destination.to_owned(),
+            number,
             messages: Vec::new(),
         });
         if whole.queue != queue {
@@ -199,7 +204,7 @@ impl<W: Wire> Requests<W> {
             messages: whole.messages.len(),
             settles,
         };
-        self.store(whole.queue, whole.messages, under_way);
+        self.store(whole.queue, whole.number, whole.messages, under_way);
         Ok(())
     }
 
@@ -209,9 +214,19 @@ impl<W: Wire> Requests<W> {
                 self.queueing.settle(settles);
                 Ok(())
             }
-            QueueNews::Lost { receipt } => {
-                let code = Code::LeaseLost;
-                Err(Fatal::new(code, code.row().sentence, receipt))
+            QueueNews::Lost {
+                destination,
+                message,
+                receipt,
+            } => {
+                let about = About {
+                    destination: &destination,
+                    client_seq: None,
+                    receipt,
+                };
+                let refused = Refused::new(Code::LeaseLost, Code::LeaseLost.row().sentence);
+                let refused = refused.with("refused-message-id", message);
+                self.answers.refuse(refused, about)
             }
             QueueNews::Refused {
                 code,
@@ -241,23 +256,38 @@ impl<W: Wire> Requests<W> {
         sender.map_or(0, |sender| sender.under_way())
     }
 
-    fn store(&mut self, queue: QueueName, messages: Vec<Arc<NewMessage>>, under_way: UnderWay) {
+    fn store(
+        &mut self,
+        queue: QueueName,
+        number: Option<(ClientId, u64)>,
+        messages: Vec<Arc<NewMessage>>,
+        under_way: UnderWay,
+    ) {
         let (connection, inbox) = (&self.connection, &self.inbox);
         let sender = self.queueing.sender.get_or_insert_with(|| {
             Arc::new(QueueSender::new(connection.clone(), Arc::clone(inbox)))
         });
         self.queueing.last_number += 1;
-        let number = self.queueing.last_number;
-        sender.expect(number, under_way);
+        let ticket = self.queueing.last_number;
+        sender.expect(ticket, under_way);
+        let (client, number) = number.unwrap_or_else(|| (self.queueing.client.clone(), ticket));
         let group = SendGroup {
-            sender: self.queueing.client.clone(),
+            sender: ClientKey {
+                subject: self.grant.subject.clone(),
+                client,
+            },
             number,
             messages,
         };
         let sender = Arc::clone(sender) as _;
-        self.queueing
-            .commands
-            .push((queue, QueueCommand::Send { group, sender }));
+        self.queueing.commands.push((
+            queue,
+            QueueCommand::Send {
+                ticket,
+                group,
+                sender,
+            },
+        ));
     }
 
     fn message(&self, send: SendFrame) -> Result<Arc<NewMessage>, Refused> {

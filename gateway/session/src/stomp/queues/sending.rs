@@ -44,8 +44,8 @@ impl<W: Wire> QueueSender<W> {
 }
 
 impl<W> QueueSender<W> {
-    pub(super) fn expect(&self, number: u64, under_way: UnderWay) {
-        self.lock().insert(number, under_way);
+    pub(super) fn expect(&self, ticket: u64, under_way: UnderWay) {
+        self.lock().insert(ticket, under_way);
     }
 
     /// How many messages have no answer yet.
@@ -98,12 +98,12 @@ impl<W: Wire> QueueSender<W> {
 
 impl<W: Wire> QueueSubscriber for QueueSender<W> {
     fn deliver(&self, _queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
-        let QueueDelivery::Sent { number, result } = delivery else {
+        let QueueDelivery::Sent { ticket, result } = delivery else {
             return false;
         };
         // Held until it is told: who waits for the last answer is not to overtake it.
         let mut all = self.lock();
-        let Some(under_way) = all.remove(number) else {
+        let Some(under_way) = all.remove(ticket) else {
             return false;
         };
         let dirty = self.tell(under_way, result);

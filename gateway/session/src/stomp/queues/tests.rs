@@ -139,7 +139,7 @@ fn settled(command: Option<QueueCommand>) -> (Vec<MessageId>, Vec<MessageId>) {
 
 fn sent(command: Option<QueueCommand>) -> (SendGroup, QueueReach) {
     match command {
-        Some(QueueCommand::Send { group, sender }) => (group, sender),
+        Some(QueueCommand::Send { group, sender, .. }) => (group, sender),
         _ => panic!("nothing is sent"),
     }
 }
@@ -213,8 +213,8 @@ fn a_receipt_of_a_send_means_stored_and_a_refusal_is_told() {
     assert_eq!(message.headers, [("colour".to_owned(), "blue".to_owned())]);
     assert_eq!(transcript.heard(), "");
     let answer = |group: &SendGroup, sender: &QueueReach, sent: &Sent| {
-        let (number, result) = (group.number, Ok(sent));
-        sender.deliver(&jobs(), &QueueDelivery::Sent { number, result });
+        let (ticket, result) = (group.number, Ok(sent));
+        sender.deliver(&jobs(), &QueueDelivery::Sent { ticket, result });
     };
     answer(&group, &sender, &Sent::Stored(vec![id(4)]));
     assert_eq!(
@@ -266,23 +266,94 @@ fn a_transaction_sends_to_one_queue_and_settles_at_its_commit() {
 }
 
 #[test]
-fn whoever_ends_gives_back_and_a_lost_lease_ends_the_session() {
+fn whoever_ends_gives_back() {
     let mut transcript = Transcript::of("1.2", Role::Writer);
     let receive = transcript.subscribe("ack:client\n");
     let commands = transcript.say("UNSUBSCRIBE\nid:s\n\n\0");
     assert!(matches!(commands[..], [QueueCommand::Leave(left)] if left == receive.receiver));
     deliver(&receive, 1, 1);
     assert_eq!(transcript.heard(), "", "nothing follows");
+}
 
-    let receive = transcript.subscribe("ack:client\n");
-    let ended = QueueDelivery::Ended(receive.receiver, Code::LeaseLost);
-    receive.subscriber.deliver(&jobs(), &ended);
+#[test]
+fn a_lost_lease_leaves_the_session_open_and_late_acks_are_told() {
+    let mut transcript = Transcript::of("1.2", Role::Writer);
+    let receive = transcript.subscribe("ack:client-individual\n");
+    for number in 1..=3 {
+        deliver(&receive, number, 1);
+    }
+    let taken_back = QueueDelivery::TakenBack(receive.receiver);
+    receive.subscriber.deliver(&jobs(), &taken_back);
+    transcript.heard();
+
+    // Nobody asked to be told.
+    let commands = transcript.say("ACK\nid:1@17-1\n\n\0");
+    assert_eq!(settled_all(commands), []);
+    assert_eq!(transcript.heard(), "");
+
+    // One of them comes again, and is acknowledged as usual.
+    deliver(&receive, 3, 2);
+    assert!(transcript.heard().contains("redelivered:true"));
+    let mut commands = transcript.say("ACK\nid:1@17-3\nreceipt:a\n\n\0");
+    assert_eq!(settled(commands.pop()), (vec![id(3)], vec![]));
+
+    transcript.say("SUBSCRIBE\nid:e\ndestination:/user/queue/errors\n\n\0");
+    transcript.heard();
+    let commands = transcript.say("ACK\nid:1@17-2\nreceipt:b\n\n\0");
+    assert_eq!(settled_all(commands), []);
+    let told = transcript.heard();
+    for word in ["code:lease_lost", "refused-message-id:17-2", "receipt-id:b"] {
+        assert!(told.contains(word), "{told}");
+    }
+    assert_eq!(transcript.outbox.closing(), None);
+}
+
+#[test]
+fn a_late_ack_ends_a_session_that_asks_for_a_receipt_and_hears_no_errors() {
+    let mut transcript = Transcript::of("1.2", Role::Writer);
+    let receive = transcript.subscribe("ack:client-individual\n");
+    deliver(&receive, 1, 1);
+    let taken_back = QueueDelivery::TakenBack(receive.receiver);
+    receive.subscriber.deliver(&jobs(), &taken_back);
+    transcript.say("ACK\nid:1@17-1\nreceipt:r\n\n\0");
     let told = transcript.heard();
     assert!(
         told.contains("ERROR") && told.contains("lease_lost"),
         "{told}"
     );
     assert_eq!(transcript.outbox.closing(), Some(Code::LeaseLost));
+}
+
+#[test]
+fn a_numbered_send_keeps_its_number() {
+    let mut transcript = Transcript::of("1.2", Role::Writer);
+    let client = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
+    let frame = format!(
+        "SEND\ndestination:/queue/jobs\nclient-id:{client}\nclient-seq:7\nreceipt:r\n\na\0"
+    );
+    let (first, sender) = sent(transcript.say(&frame).pop());
+    assert_eq!(
+        (first.sender.client.to_string().as_str(), first.number),
+        (client, 7)
+    );
+    // The answer is told apart by the session's own count.
+    let stored = Sent::Stored(vec![id(1)]);
+    let answer = QueueDelivery::Sent {
+        ticket: 1,
+        result: Ok(&stored),
+    };
+    sender.deliver(&jobs(), &answer);
+    assert!(transcript.heard().contains("receipt-id:r"));
+    let (again, _) = sent(transcript.say(&frame).pop());
+    assert_eq!((&again.sender, again.number), (&first.sender, 7));
+}
+
+/// All that these commands settle.
+fn settled_all(commands: Vec<QueueCommand>) -> Vec<MessageId> {
+    let settled = commands.into_iter().map(|command| settled(Some(command)));
+    settled
+        .flat_map(|(acks, nacks)| [acks, nacks].concat())
+        .collect()
 }
 
 #[test]

@@ -247,9 +247,9 @@ fn a_transaction_sends_to_one_queue_and_settles_at_its_commit() {
         commands.is_empty(),
         "what was received is not done with before"
     );
-    let (number, stored) = (group.number, Sent::Stored(vec![id(4), id(5)]));
+    let (ticket, stored) = (group.number, Sent::Stored(vec![id(4), id(5)]));
     let result = Ok(&stored);
-    sender.deliver(&jobs(), &QueueDelivery::Sent { number, result });
+    sender.deliver(&jobs(), &QueueDelivery::Sent { ticket, result });
     assert!(transcript.heard().contains("receipt-id:r"));
     assert_eq!(settled(transcript.say("\n").pop()), (vec![id(1)], vec![]));
 
@@ -385,7 +385,7 @@ fn a_transaction_that_is_not_stored_gives_back_what_was_received() {
             let (group, sender) = sent(commands.pop());
             let number = group.number;
             let result = Ok(&Sent::Full);
-            sender.deliver(&jobs(), &QueueDelivery::Sent { number, result });
+            sender.deliver(&jobs(), &QueueDelivery::Sent { ticket: number, result });
             commands = transcript.say("\n");
         }
         assert!(matches!(commands.as_slice(), [QueueCommand::Leave(_)]));

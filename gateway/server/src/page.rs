@@ -27,9 +27,9 @@ const FILES: [(&str, &str, &str); 4] = [
     ),
     // For the iframe of SockJS, so that it runs nobody else's script.
     (
-        "/sockjs.min.js",
+        "/sockjs.js",
         "text/javascript; charset=utf-8",
-        include_str!("../web/sockjs/sockjs.min.js"),
+        include_str!("../web/dist/sockjs.js"),
     ),
 ];
 

@@ -43,6 +43,30 @@ async function buildPage(directory) {
   });
   await writeFile(path.join(directory, 'app.css'), css.outputFiles[0].contents);
   await copyFile(path.join(here, 'src/index.html'), path.join(directory, 'index.html'));
+  await writeFile(path.join(directory, 'sockjs.js'), await sockJsClient());
+}
+
+/** The SockJS client as a plain script, for the iframe of pages from other origins. */
+async function sockJsClient() {
+  const built = await build({
+    absWorkingDir: here, entryPoints: ['node_modules/sockjs-client/lib/entry.js'], bundle: true, minify: true,
+    format: 'iife', globalName: 'SockJS', platform: 'browser', target: 'es2015', charset: 'ascii',
+    define: { global: 'globalThis', 'process.env.NODE_ENV': '"production"' },
+    legalComments: 'none', logLevel: 'warning', metafile: true, write: false,
+  });
+  // Each licence asks that its text goes with the copy.
+  const packages = new Set(Object.keys(built.metafile.inputs)
+    .map((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1])
+    .filter((name) => name !== undefined));
+  const notices = [];
+  for (const name of [...packages].sort()) {
+    const root = path.join(here, 'node_modules', name);
+    const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+    const licence = (await readdir(root)).find((file) => /^licen[cs]e/i.test(file));
+    if (licence === undefined) throw new Error(`${name} comes without the text of its licence`);
+    notices.push(`${name} ${version}\n\n${(await readFile(path.join(root, licence), 'utf8')).trim()}`);
+  }
+  return `/*!\n${notices.join('\n\n').replaceAll('*/', '* /')}\n*/\n${built.outputFiles[0].text}`;
 }
 
 async function buildTests(directory) {
@@ -62,7 +86,7 @@ async function check(directory) {
   try {
     await buildPage(fresh);
     const differing = [];
-    for (const name of ['index.html', 'app.js', 'app.css']) {
+    for (const name of ['index.html', 'app.js', 'app.css', 'sockjs.js']) {
       const [built, committed] = await Promise.all([
         readFile(path.join(fresh, name)),
         readFile(path.join(directory, name)).catch(() => Buffer.alloc(0)),

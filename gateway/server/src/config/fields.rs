@@ -64,7 +64,7 @@ pub(super) fn script_url(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "{text:?} is neither a path like /sockjs.min.js nor a URL"
+            "{text:?} is neither a path like /sockjs.js nor a URL"
         ))
     }
 }

@@ -195,7 +195,7 @@ keys! {
         "How many sessions are told to move in a second; more, if the window is too short for that.";
     SOCKJS_BASE "sockjs_base" Takes::List("PATH"), "/sockjs",
         "Base paths under which SockJS clients connect.";
-    SOCKJS_CLIENT_URL "sockjs_client_url" Takes::Text("URL"), "/sockjs.min.js",
+    SOCKJS_CLIENT_URL "sockjs_client_url" Takes::Text("URL"), "/sockjs.js",
         "Where the page for SockJS's iframe transports finds the SockJS client: a path, or `https://…`. By default the one that this replica serves. Whatever is there runs as if it were a page of this gateway.";
     SOCKJS_RESPONSE_BYTES_MAX "sockjs_response_bytes_max" number(1_024, 1_073_741_824), "131072",
         "With so many bytes a streaming response of SockJS ends and the client sends another request, since browsers keep all of it.";

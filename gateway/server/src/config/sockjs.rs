@@ -23,7 +23,7 @@ const TAKEN: [&str; 10] = [
     "app.js",
     "docs",
     "openapi.json",
-    "sockjs.min.js",
+    "sockjs.js",
     "stomp",
     "v1",
     "v2",

@@ -95,6 +95,37 @@ async fn where_the_owner_dies_the_client_opens_anew_and_resumes() {
     assert_eq!(seen.payloads.len() as u64, NATIVE);
 }
 
+/// Longer than a session's lease: another replica owns it when the first one wakes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_was_frozen_does_not_go_on_beside_another() {
+    let (_redis, replicas) = start();
+    let addresses: Vec<_> = replicas.iter().map(Gateway::address).collect();
+    let path = format!("/sockjs/000/{:016x}", rand::random::<u64>());
+    let open = async |at: usize| {
+        let response = Response::ask(&addresses[at], &format!("{path}/xhr"), "").await;
+        response.unwrap().line().await
+    };
+    assert_eq!(open(0).await.as_deref(), Some("o"));
+    replicas[0].freeze().unwrap();
+    // Until its lease is over, the others wait for it; then the first one to ask opens another session.
+    let reopened = async {
+        while open(1).await.as_deref() != Some("o") {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(40), reopened).await.unwrap();
+    replicas[0].thaw().unwrap();
+    let hello = json!([json!({ "type": "hello" }).to_string()]).to_string();
+    let sent = Response::ask(&addresses[0], &format!("{path}/xhr_send"), &hello).await;
+    let sent = sent.unwrap().status;
+    // The first session is over, or the request went on to the second.
+    assert!([204, 404].contains(&sent), "{sent}");
+    if sent == 204 {
+        let heard = open(1).await.expect("a frame");
+        assert!(heard.contains("welcome"), "{heard}");
+    }
+}
+
 /// Every letter that is on its way when its connection is cut is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_subscriptions_lose_and_repeat_nothing() {

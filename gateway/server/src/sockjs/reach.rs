@@ -67,13 +67,24 @@ pub enum Claim {
     Theirs(Arc<dyn Session>),
 }
 
+/// A session's entry in what all replicas see.
+pub trait Registration: Send + Sync + 'static {
+    /// Whether it is certain that no other replica can have the session by now.
+    fn is_current(&self) -> bool;
+}
+
 /// The registration of one session, kept alive by the relay while this value lives, and ended with it.
-pub struct Lease(#[expect(dead_code, reason = "it is held to be dropped")] Box<dyn Send + Sync>);
+pub struct Lease(Box<dyn Registration>);
 
 impl Lease {
     /// `registration` ends the registration when it is dropped.
-    pub fn new(registration: impl Send + Sync + 'static) -> Self {
+    pub fn new(registration: impl Registration) -> Self {
         Self(Box::new(registration))
+    }
+
+    /// Whether it is certain that no other replica can have the session by now.
+    pub fn is_current(&self) -> bool {
+        self.0.is_current()
     }
 }
 

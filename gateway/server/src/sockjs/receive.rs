@@ -21,7 +21,7 @@ use super::{
     local::{self, Found, Opening, Place},
     mount::Mount,
     principal::Principal,
-    reach::{Claim, Lease, Session, SessionRefusal},
+    reach::{Claim, Lease, RelayAway, Session, SessionRefusal},
     request_body::{self, BodyLimits},
     response::{Frames, OneFrame},
     routes::{other_principal, text},
@@ -189,7 +189,8 @@ impl Visitor<'_> {
             .proxies
             .client_of(peer.ip(), &parts.headers);
         let places = gateway.places_for(client)?;
-        let credential = self.credential.take().unwrap_or(Credential::Nothing);
+        // One session was opened with it already, and ended at once: this one is to be nobody's.
+        let credential = self.credential.take().ok_or(RelayAway)?;
         let client = client.unwrap_or(peer.ip());
         let presented = credential.redeem(&gateway.tickets, client).await?;
         // While the ticket was redeemed a drain may have begun, and it awaits no newcomers.

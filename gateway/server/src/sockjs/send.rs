@@ -7,7 +7,6 @@ use inkwire_model::Code;
 use inkwire_protocol::sockjs::{messages_of_jsonp_send, messages_of_xhr_send};
 
 use super::{
-    principal::Principal,
     reach::{RelayAway, SessionRefusal},
     receive::read_principal,
     request_body,
@@ -16,6 +15,9 @@ use super::{
     target::Transport,
 };
 use crate::{problem::Problem, routes::Gateway};
+
+/// Most messages of one request: empty ones cost more than their bytes.
+const MESSAGES_MAX: usize = 65_536;
 
 pub(super) async fn answer(
     gateway: &Gateway,
@@ -41,9 +43,13 @@ pub(super) async fn answer(
         Ok(messages) => messages,
         Err(fault) => return Ok(text(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())),
     };
+    if messages.len() > MESSAGES_MAX {
+        let detail = format!("One request carries at most {MESSAGES_MAX} messages.");
+        return Err(Problem::of(Code::TooLarge, detail));
+    }
     match session.send(messages, &principal).await {
         Ok(()) => Ok(taken(transport)),
-        Err(refusal) => refused(refusal, &principal),
+        Err(refusal) => refused(refusal),
     }
 }
 
@@ -61,7 +67,7 @@ fn taken(transport: Transport) -> Response {
     }
 }
 
-fn refused(refusal: SessionRefusal, _from: &Principal) -> Result<Response, Problem> {
+fn refused(refusal: SessionRefusal) -> Result<Response, Problem> {
     match refusal {
         SessionRefusal::Unknown | SessionRefusal::Closed => Ok(unknown()),
         SessionRefusal::OtherPrincipal => Err(other_principal()),

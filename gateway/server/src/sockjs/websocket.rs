@@ -34,12 +34,16 @@ pub(super) async fn upgrade(
             );
         }
     }
-    let (framing, label) = match target {
-        Target::RawWebSocket => (Framing::WebSocket, None),
-        _ => (Framing::SockJsWebSocket, Some(Transport::SockJsWebSocket)),
+    // Within SockJS the first message says what is spoken; clients offer nothing there.
+    let (framing, label, sub_protocols): (_, _, &'static [&'static str]) = match target {
+        Target::RawWebSocket => (Framing::WebSocket, None, &Protocol::SUB_PROTOCOLS),
+        _ => {
+            let label = Some(Transport::SockJsWebSocket);
+            (Framing::SockJsWebSocket, label, &[])
+        }
     };
     let purpose = Purpose {
-        sub_protocols: &Protocol::SUB_PROTOCOLS,
+        sub_protocols,
         speech: Speech::Told(mount.inside),
         framing,
         label,

@@ -90,7 +90,14 @@ pub fn open(place: Place, opening: Opening, shared: &Shared) -> Opened {
     let outbox = Outbox::new(wire, shared.outbox, chosen.farewell(Framing::SockJs));
     let outbox = Arc::new(outbox.counted(shared.memory.charge()));
     let (sender, inbox) = mpsc::channel(SENDS_MAX);
-    let session = LocalSession::new(opening.principal, sender, &way_out, shared.memory.clone());
+    let lease = opening.lease.map(Arc::new);
+    let session = LocalSession::new(
+        opening.principal,
+        sender,
+        &way_out,
+        shared.memory.clone(),
+        lease.as_ref(),
+    );
     let session = Arc::new(session);
     let presence = shared.memory.enter(&outbox);
     let application = Application::begin(opening.beginning, &outbox, chosen, now);
@@ -108,7 +115,7 @@ pub fn open(place: Place, opening: Opening, shared: &Shared) -> Opened {
             phase: Phase::Open,
             closed_at: now,
             closed_max: CLOSED_MAX,
-            _held: (opening.lease, opening.held, presence),
+            _held: (lease, opening.held, presence),
         },
         shared: shared.clone(),
     }
@@ -128,7 +135,7 @@ struct Driver {
     /// How long it stays from then on, at most.
     closed_max: Duration,
     /// Places, the registration, and its part in the memory of all sessions.
-    _held: (Option<Lease>, Box<dyn Send>, Presence),
+    _held: (Option<Arc<Lease>>, Box<dyn Send>, Presence),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,7 +225,14 @@ impl Driver {
                     }
                     self.application.drain(notice);
                 }
-                Event::Settle => self.phase = Phase::Settling,
+                Event::Settle => {
+                    self.phase = Phase::Settling;
+                    // What was answered as taken is heard; from now on a send finds no session.
+                    self.inbox.close();
+                    while let Ok(sent) = self.inbox.try_recv() {
+                        self.hear(&sent);
+                    }
+                }
                 Event::Close => {
                     self.closed_max = shared.config.close_timeout;
                     self.application

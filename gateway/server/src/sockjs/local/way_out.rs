@@ -203,7 +203,10 @@ fn tell(way_out: &Weak<WayOut>, number: u64, outcome: Outcome) {
         .is_some_and(|attached| attached.number == number);
     if is_current {
         inner.receiver = None;
-        inner.last = Instant::now();
+    }
+    // Its client has time to come back from here on: a full response may take a while to be written.
+    if inner.receiver.is_none() {
+        inner.last = inner.last.max(Instant::now());
     }
     inner.is_interrupted |= outcome == Outcome::Failed;
 }
@@ -428,6 +431,18 @@ mod tests {
         let gone = way_out.next_deadline();
         assert_eq!(gone, beat + TIMES.disconnect_delay);
         assert_eq!(way_out.handle_deadline(gone), Due::Disconnected);
+    }
+
+    #[tokio::test]
+    async fn time_to_come_back_counts_from_the_end_of_the_response() {
+        let long_ago = Instant::now()
+            .checked_sub(TIMES.disconnect_delay * 2)
+            .expect("the machine is up for longer");
+        let way_out = WayOut::new(TIMES, long_ago);
+        let mut slow = way_out.attach(POLL, long_ago);
+        assert_eq!(take(&mut slow).await, "o");
+        drop(slow);
+        assert_eq!(way_out.handle_deadline(Instant::now()), Due::Nothing);
     }
 
     #[tokio::test]

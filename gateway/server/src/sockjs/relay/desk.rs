@@ -150,6 +150,11 @@ impl Desk {
                     return;
                 }
             },
+            Content::Still => match known.served.of(request) {
+                Some(Some(answer)) => Content::Answer(*answer),
+                Some(None) => Content::Wait,
+                None => return,
+            },
             Content::Frames { .. } => {
                 let ended = known.ended.of(request);
                 ended.map_or(Content::Fail, |ended| ended.content())

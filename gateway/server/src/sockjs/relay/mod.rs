@@ -90,11 +90,20 @@ impl Relay for MailRelay {
     fn claim<'a>(&'a self, key: &'a SessionKey) -> Answer<'a, Result<Claim, RelayAway>> {
         Box::pin(async move {
             let mail = &self.desk.mail;
+            // Most requests find another's: looking is cheaper than a claim in vain.
+            let owner = mail.find(claim_of(key)).await.map_err(|_| RelayAway)?;
+            if let Some(Owner::Replica(owner)) = owner
+                && owner != mail.address()
+            {
+                return Ok(Claim::Theirs(self.there(key, owner)));
+            }
             // Held first: from here on nobody releases it behind our back.
             let hold = self.desk.leases.hold(key);
+            let asked_at = tokio::time::Instant::now();
             let owner = mail.claim(claim_of(key), LEASE).await;
             match owner.map_err(|_| RelayAway)? {
                 Owner::Replica(owner) if owner == mail.address() => {
+                    hold.confirmed(asked_at);
                     Ok(Claim::Mine(Lease::new(hold)))
                 }
                 Owner::Replica(owner) => Ok(Claim::Theirs(self.there(key, owner))),

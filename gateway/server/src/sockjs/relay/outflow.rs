@@ -132,7 +132,7 @@ impl Outflow {
                     self.tell_missing();
                 }
             }
-            Content::Frames { .. } | Content::Answer(_) | Content::Wait => {}
+            Content::Frames { .. } | Content::Answer(_) | Content::Wait | Content::Still => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) enum Content {
     Answer(Result<(), Refused>),
     /// To where the request arrived: it was heard, the answer takes a while.
     Wait,
+    /// To the owner, who heard the request: is there an answer?
+    Still,
 }
 
 /// What a request wants of a session.
@@ -270,6 +272,7 @@ mod tests {
             parcel(Content::Answer(Ok(()))),
             parcel(Content::Answer(Err(Refused::OtherPrincipal))),
             parcel(Content::Wait),
+            parcel(Content::Still),
         ];
         let letter = Letter::new(ReplicaAddress([9; 16]), parcels);
         let packed = letter.pack().unwrap();

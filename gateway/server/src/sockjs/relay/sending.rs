@@ -26,6 +26,7 @@ pub(super) struct Sending {
     began: Instant,
     /// The owner was heard last, or it began.
     heard_at: Instant,
+    is_heard: bool,
     again_at: Instant,
     pause: Duration,
     is_over: bool,
@@ -39,6 +40,7 @@ impl Sending {
             ask,
             began: now,
             heard_at: now,
+            is_heard: false,
             again_at: now + AGAIN,
             pause: AGAIN,
             is_over: false,
@@ -54,7 +56,10 @@ impl Sending {
                 self.is_over = true;
                 self.due.push_back(Progress::Answered(*answer));
             }
-            Content::Wait => self.heard_at = now,
+            Content::Wait => {
+                self.heard_at = now;
+                self.is_heard = true;
+            }
             _ => {}
         }
     }
@@ -75,8 +80,12 @@ impl Sending {
             self.is_over = true;
             self.due.push_back(Progress::Unconfirmed);
         } else if now >= self.again_at {
-            self.due
-                .push_back(Progress::Tell(Content::Ask(self.ask.clone())));
+            // What the owner has need not go there again.
+            let again = match self.is_heard {
+                true => Content::Still,
+                false => Content::Ask(self.ask.clone()),
+            };
+            self.due.push_back(Progress::Tell(again));
             self.pause = longer(self.pause, AGAIN_MAX);
             self.again_at = now + self.pause;
         }

@@ -424,14 +424,19 @@ impl World {
         if let Some(outflow) = self.outflows.get_mut(&request) {
             return outflow.hear(&content, self.now);
         }
-        let Content::Ask(asked) = content else {
-            return;
+        let asked = match content {
+            Content::Ask(asked) => Some(asked),
+            Content::Still => None,
+            _ => return,
         };
         match self.at_owner.of(request) {
             Some(Some(answer)) => return self.post(request, Content::Answer(*answer), false),
             Some(None) => return self.post(request, Content::Wait, false),
             None => {}
         }
+        let Some(asked) = asked else {
+            return;
+        };
         assert!(self.at_owner.begin(request, None, self.now));
         match asked.wish {
             Wish::End => self.is_ended = true,

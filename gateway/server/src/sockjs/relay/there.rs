@@ -118,7 +118,31 @@ impl There {
             tokio::select! {
                 Some(content) = letters.next() => sending.hear(&content, Instant::now()),
                 () = sleep_until(deadline.into()) => sending.handle_deadline(Instant::now()),
-                () = self.desk.closing.cancelled() => return Err(SessionRefusal::Unreachable),
+                () = self.desk.closing.cancelled() => {
+                    self.bar(end).await;
+                    return Err(SessionRefusal::Unreachable);
+                }
+            }
+        }
+    }
+
+    /// Says until it is answered that the session is to end; in vain for a while where its owner is gone.
+    async fn tell_end(self, end: Ask) {
+        let request = RequestId::draw();
+        let mut letters = self.desk.read(request);
+        let mut telling = Sending::new(end, Instant::now());
+        loop {
+            while let Some(progress) = telling.poll() {
+                match progress {
+                    Progress::Tell(content) => self.desk.tell(self.owner, request, content),
+                    Progress::Answered(_) | Progress::Unconfirmed => return,
+                }
+            }
+            let deadline = telling.next_deadline().unwrap_or_else(Instant::now);
+            tokio::select! {
+                Some(content) = letters.next() => telling.hear(&content, Instant::now()),
+                () = sleep_until(deadline.into()) => telling.handle_deadline(Instant::now()),
+                () = self.desk.closing.cancelled() => return,
             }
         }
     }
@@ -127,8 +151,7 @@ impl There {
     /// of it by letter, or with its next renewal.
     async fn bar(&self, end: Ask) {
         self.desk.tally.unconfirmed.add(1);
-        self.desk
-            .tell(self.owner, RequestId::draw(), Content::Ask(end));
+        self.desk.tasks.spawn(self.clone().tell_end(end));
         for _ in 0..BAR_ATTEMPTS {
             let claim = claim_of(&self.key);
             if self.desk.mail.end(claim, LEASE * 4).await.is_ok() {

@@ -385,7 +385,13 @@ fn a_transaction_that_is_not_stored_gives_back_what_was_received() {
             let (group, sender) = sent(commands.pop());
             let number = group.number;
             let result = Ok(&Sent::Full);
-            sender.deliver(&jobs(), &QueueDelivery::Sent { ticket: number, result });
+            sender.deliver(
+                &jobs(),
+                &QueueDelivery::Sent {
+                    ticket: number,
+                    result,
+                },
+            );
             commands = transcript.say("\n");
         }
         assert!(matches!(commands.as_slice(), [QueueCommand::Leave(_)]));

@@ -96,6 +96,18 @@ impl ReplicaBus {
         }
     }
 
+    /// Resolves at the first contact, at once for the embedded one.
+    pub fn met(&self) -> impl Future<Output = ()> + use<> {
+        let health = self.running.as_ref().map(|(_, health)| health.clone());
+        async move {
+            if let Some(mut health) = health {
+                let is_met = |health: &Health| matches!(health, Health::Available);
+                // One that is closed before will not be asked any more.
+                let _closed = health.wait_for(is_met).await;
+            }
+        }
+    }
+
     /// Resolves if the bus is unfit at the first contact. Later it is not worth ending sessions for:
     /// in a failover the address may belong to a replica for a moment.
     pub async fn unfit(&mut self) -> Unfit {

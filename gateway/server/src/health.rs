@@ -35,6 +35,11 @@ impl Health {
         }
     }
 
+    /// Redis was reached, whoever has asked by then.
+    pub fn meet(&self) {
+        self.met.store(true, Ordering::Relaxed);
+    }
+
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -43,7 +48,7 @@ impl Health {
         if self.stopping.load(Ordering::Relaxed) {
             Readiness::Draining
         } else if self.hub.is_available() {
-            self.met.store(true, Ordering::Relaxed);
+            self.meet();
             Readiness::Ready
         } else if self.met.load(Ordering::Relaxed) {
             Readiness::Degraded

@@ -199,10 +199,23 @@ impl Running {
             admin_stop: CancellationToken::new(),
             admin_tasks: TaskTracker::new(),
         };
+        running.await_first_contact();
         let verifier = running.start_verifier(&config.admission.tokens, key_reader);
         running.listen_publicly(config, &replica, hub, verifier, &mut listeners);
         running.listen_for_admin(config, replica, listeners.admin);
         Ok(running)
+    }
+
+    /// Remembers the first contact with Redis though nobody asks: what is ready stays ready while Redis is
+    /// away.
+    fn await_first_contact(&self) {
+        let (met, health, stop) = (self.bus.met(), self.health.clone(), self.admin_stop.clone());
+        self.admin_tasks.spawn(async move {
+            tokio::select! {
+                () = met => health.meet(),
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     /// What checks tokens, and the task that keeps its keys up to date until everything ends.

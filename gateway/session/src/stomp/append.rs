@@ -2,7 +2,9 @@
 //! the first of them. What the session numbers itself waits here for a log that takes nothing now.
 
 use inkwire_hub::{Command, Join, JoinFrom, MemberKey, Submission, Wire};
-use inkwire_model::{Capability, ClientId, ClientSeq, Code, DocumentId, Kind, Nack, NewEntry};
+use inkwire_model::{
+    Capability, ClientId, ClientSeq, Code, DocumentId, Kind, LogClass, Nack, NewEntry,
+};
 use inkwire_protocol::stomp::{Committed, SendFrame};
 use inkwire_writer::{Draft, Jitter, WriterLimits};
 use std::{collections::hash_map::Entry, sync::Arc, time::Duration, time::Instant};
@@ -48,8 +50,7 @@ impl<W: Wire> Requests<W> {
         receipt: Option<String>,
         now: Now,
     ) -> Result<(), Refused> {
-        // Who cannot even comment cannot join to write.
-        self.role_for(&document, Capability::Comment)?;
+        self.role_for(&document, least(&document))?;
         let Some((client, client_seq)) = content::given_number(&send.headers)? else {
             let draft = self.checked(&document, send)?;
             self.has_room_for(draft.payload.len())?;
@@ -133,7 +134,7 @@ impl<W: Wire> Requests<W> {
                 );
                 return Err(Refused::new(Code::Invalid, detail));
             };
-            self.role_for(&document, Capability::Comment)?;
+            self.role_for(&document, least(&document))?;
             let number = content::given_number(&send.headers)?;
             let draft = self.checked(&document, send)?;
             let (client, client_seq) = number.unzip();
@@ -580,6 +581,15 @@ struct Whole {
     destination: String,
     client: Option<ClientId>,
     entries: Vec<(ClientSeq, Draft)>,
+}
+
+/// What it takes to send anything there: who cannot even comment in a document cannot join to write, and
+/// elsewhere there are no comments.
+fn least(log: &DocumentId) -> Capability {
+    match log.class() {
+        LogClass::Document => Capability::Comment,
+        LogClass::Topic(_) | LogClass::User(_) => Capability::Edit,
+    }
 }
 
 fn capability(kind: &Kind) -> Capability {

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inkwire_hub::{MemberKey, MessageId};
+use inkwire_hub::MemberKey;
 use inkwire_model::{ClientRow, ClientSeq, Code, Nack, Position, ResetCause};
 
 use super::given::Settles;
@@ -48,7 +48,7 @@ pub(super) enum QueueNews {
     /// An ACK or a NACK came too late: its receiver does not hold the message any more.
     Lost {
         destination: String,
-        message: MessageId,
+        message: String,
         receipt: Option<String>,
     },
     /// A SEND that is not stored, as far as is known.

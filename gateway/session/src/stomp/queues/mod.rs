@@ -9,7 +9,7 @@ mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 
-use inkwire_hub::{QueueCommand, Wire};
+use inkwire_hub::{MessageId, QueueCommand, Wire};
 use inkwire_model::{ClientId, QueueName};
 
 pub(super) use self::requests::WholeOfQueue;
@@ -86,4 +86,9 @@ impl<W> Queueing<W> {
             .as_ref()
             .is_none_or(|sender| sender.is_settled())
     }
+}
+
+/// How a message is named to clients, wherever they hear of it.
+fn message_id(queue: &str, id: &MessageId) -> String {
+    format!("{queue}@{id}")
 }

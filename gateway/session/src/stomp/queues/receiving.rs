@@ -123,7 +123,10 @@ impl<W: Wire> QueueReading<W> {
         if self.mode != AckMode::Auto && version == Version::V1_2 {
             header("ack", &format!("{}@{}", self.number, message.id));
         }
-        header("message-id", &format!("{}@{}", self.queue, message.id));
+        header(
+            "message-id",
+            &super::message_id(self.queue.as_str(), &message.id),
+        );
         let redelivered = if message.is_redelivered() {
             "true"
         } else {
@@ -132,7 +135,7 @@ impl<W: Wire> QueueReading<W> {
         header("redelivered", redelivered);
         header("delivery-attempt", &message.attempt.to_string());
         if let Some(parked) = &message.parked {
-            header("parked-id", &parked.to_string());
+            header("parked-id", &super::message_id(self.queue.base(), parked));
         }
         header("author", content.sender.as_str());
         for (name, value) in &content.headers {
@@ -157,7 +160,7 @@ impl<W: Wire> QueueReading<W> {
     fn lose(&self, message: MessageId, receipt: Option<String>) {
         let news = QueueNews::Lost {
             destination: self.destination.clone(),
-            message,
+            message: super::message_id(self.queue.as_str(), &message),
             receipt,
         };
         if self.inbox.put_of_queue(news) {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use inkwire_hub::{MessageId, QueueDelivery, QueueSubscriber, Sent, Wire};
+use inkwire_hub::{QueueDelivery, QueueSubscriber, Sent, Wire};
 use inkwire_model::{Code, QueueName};
 use inkwire_protocol::stomp::Frame;
 
@@ -66,7 +66,7 @@ impl<W> QueueSender<W> {
 
 impl<W: Wire> QueueSender<W> {
     /// True if there is something to flush.
-    fn tell<E>(&self, under_way: UnderWay, result: &Result<&Sent, E>) -> bool {
+    fn tell<E>(&self, queue: &QueueName, under_way: UnderWay, result: &Result<&Sent, E>) -> bool {
         let code = match result {
             Ok(Sent::Stored(ids)) => {
                 let settles = under_way.settles;
@@ -76,7 +76,10 @@ impl<W: Wire> QueueSender<W> {
                 let Some(receipt) = &under_way.receipt else {
                     return false;
                 };
-                let ids: Vec<_> = ids.iter().map(MessageId::to_string).collect();
+                let ids: Vec<_> = ids
+                    .iter()
+                    .map(|id| super::message_id(queue.as_str(), id))
+                    .collect();
                 let frame = Frame::receipt(receipt).with("message-id", &ids.join(" "));
                 return self.connection.say(&frame);
             }
@@ -97,7 +100,7 @@ impl<W: Wire> QueueSender<W> {
 }
 
 impl<W: Wire> QueueSubscriber for QueueSender<W> {
-    fn deliver(&self, _queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
+    fn deliver(&self, queue: &QueueName, delivery: &QueueDelivery<'_>) -> bool {
         let QueueDelivery::Sent { ticket, result } = delivery else {
             return false;
         };
@@ -106,7 +109,7 @@ impl<W: Wire> QueueSubscriber for QueueSender<W> {
         let Some(under_way) = all.remove(ticket) else {
             return false;
         };
-        let dirty = self.tell(under_way, result);
+        let dirty = self.tell(queue, under_way, result);
         let is_last = all.is_empty();
         drop(all);
         // A DISCONNECT may wait for the last one.

@@ -219,7 +219,7 @@ fn a_receipt_of_a_send_means_stored_and_a_refusal_is_told() {
     answer(&group, &sender, &Sent::Stored(vec![id(4)]));
     assert_eq!(
         transcript.heard(),
-        "RECEIPT\nreceipt-id:r1\nmessage-id:17-4\n\n\0"
+        "RECEIPT\nreceipt-id:r1\nmessage-id:jobs@17-4\n\n\0"
     );
     let (again, sender) = sent(transcript.say(frame).pop());
     assert!(again.number > group.number);
@@ -302,7 +302,11 @@ fn a_lost_lease_leaves_the_session_open_and_late_acks_are_told() {
     let commands = transcript.say("ACK\nid:1@17-2\nreceipt:b\n\n\0");
     assert_eq!(settled_all(commands), []);
     let told = transcript.heard();
-    for word in ["code:lease_lost", "refused-message-id:17-2", "receipt-id:b"] {
+    for word in [
+        "code:lease_lost",
+        "refused-message-id:jobs@17-2",
+        "receipt-id:b",
+    ] {
         assert!(told.contains(word), "{told}");
     }
     assert_eq!(transcript.outbox.closing(), None);

@@ -65,8 +65,14 @@ await page.evaluate(async ({ role, transport, url, document, token, clientId }) 
 
 const input = createInterface({ input: process.stdin });
 if (role === 'writer') {
-  for await (const line of input) await page.evaluate((text) => window.writer.take(text), line);
-  await page.evaluate(() => window.writer.end());
+  const lines = [];
+  for await (const line of input) lines.push(line);
+  // At once: each call of the page takes some milliseconds.
+  await page.evaluate((all) => {
+    all.forEach((line) => window.writer.take(line));
+    // Not before this call is answered, since the last line closes the page.
+    setTimeout(() => window.writer.end(), 0);
+  }, lines);
 } else {
   input.on('line', () => {});
   input.on('close', end);

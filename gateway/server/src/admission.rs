@@ -98,7 +98,16 @@ impl Admission {
 
     /// Refuses pages that may not connect.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let detail = match self.origins.judge(headers) {
+        Self::verdict(self.origins.judge(headers))
+    }
+
+    /// Refuses pages that may neither connect nor frame the page that connects for them.
+    pub fn check_framed_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        Self::verdict(self.origins.judge_framed(headers))
+    }
+
+    fn verdict(verdict: Verdict) -> Result<(), Problem> {
+        let detail = match verdict {
             Verdict::Permitted => return Ok(()),
             Verdict::Refused => {
                 "Pages of this origin may not connect; allow_origin lists those that may."

@@ -100,6 +100,18 @@ impl OriginPolicy {
         }
     }
 
+    /// The same for requests of SockJS, whose iframe page speaks from within this very origin for the page
+    /// that frames it: who may frame it is told to the browser ([`Self::frame_ancestors`]).
+    pub fn judge_framed(&self, headers: &HeaderMap) -> Verdict {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let only = origins.next().filter(|_| origins.next().is_none());
+        let origin = only.and_then(|origin| origin.to_str().ok());
+        match origin.is_some_and(|origin| is_same(origin, headers.get(header::HOST))) {
+            true => Verdict::Permitted,
+            false => self.judge(headers),
+        }
+    }
+
     /// Whether the one page that these headers name may connect.
     fn permits(&self, headers: &HeaderMap) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -176,6 +188,27 @@ mod tests {
             headers.append(header::ORIGIN, origin.parse().unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn beside_a_list_the_framed_page_of_this_origin_alone() {
+        let policy = OriginPolicy::new(vec![Origin::parse("https://app.example.org").unwrap()]);
+        let table = [
+            (&["https://app.example.org"][..], true),
+            (&["https://live.example.org"], true),
+            (&["https://other.example.org"], false),
+            (
+                &["https://live.example.org", "https://other.example.org"],
+                false,
+            ),
+            (&["null"], false),
+        ];
+        for (origins, is_permitted) in table {
+            let verdict = policy.judge_framed(&headers("live.example.org", origins));
+            assert_eq!(verdict == Verdict::Permitted, is_permitted, "{origins:?}");
+        }
+        let own = headers("live.example.org", &["https://live.example.org"]);
+        assert_eq!(policy.judge(&own), Verdict::Refused);
     }
 
     #[test]

@@ -77,7 +77,7 @@ async fn serve(gateway: Gateway, mount: Arc<Mount>, request: Request) -> Respons
         return websocket::upgrade(gateway, &mount, target, request).await;
     }
     let asked = request.headers().clone();
-    if let Err(problem) = gateway.admission.check_origin(&asked) {
+    if let Err(problem) = gateway.admission.check_framed_origin(&asked) {
         return gateway.refuse(problem);
     }
     let mut answer = match (target, key) {

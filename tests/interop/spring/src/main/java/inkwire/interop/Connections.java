@@ -5,6 +5,9 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
+import jakarta.websocket.ContainerProvider;
+import jakarta.websocket.WebSocketContainer;
+
 import org.springframework.messaging.simp.stomp.ReactorNettyTcpStompClient;
 import org.springframework.messaging.simp.stomp.StompHeaders;
 import org.springframework.messaging.simp.stomp.StompSession;
@@ -39,8 +42,10 @@ final class Connections {
     }
 
     private static WebSocketClient client(String transport) {
-        StandardWebSocketClient webSocket = new StandardWebSocketClient();
-        webSocket.getUserProperties().put("org.glassfish.tyrus.incomingBufferSize", BODY_BYTES_MAX);
+        WebSocketContainer container = ContainerProvider.getWebSocketContainer();
+        container.setDefaultMaxTextMessageBufferSize(BODY_BYTES_MAX);
+        container.setDefaultMaxBinaryMessageBufferSize(BODY_BYTES_MAX);
+        StandardWebSocketClient webSocket = new StandardWebSocketClient(container);
         return switch (transport) {
             case "websocket" -> webSocket;
             case "sockjs:websocket" -> new SockJsClient(List.<Transport>of(new WebSocketTransport(webSocket)));
@@ -61,8 +66,6 @@ final class Connections {
             client.setReceiptTimeLimit(RECEIPT_LIMIT_MS);
             return client.connectAsync(headers, handler);
         }
-        // One for each connection: the container below it, Tyrus, stops its own scheduler when its last
-        // session ends, also if the next one has begun meanwhile, and that is then cut off.
         WebSocketStompClient client = new WebSocketStompClient(client(transport));
         client.setTaskScheduler(scheduler);
         client.setInboundMessageSizeLimit(BODY_BYTES_MAX);

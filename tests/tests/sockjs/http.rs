@@ -8,6 +8,7 @@ use std::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+const MOMENT: Duration = Duration::from_millis(20);
 
 pub(crate) const ORIGIN: &str = "http://writers.example";
 
@@ -123,21 +124,24 @@ impl Connection {
         self
     }
 
-    pub(crate) fn set_patience(&mut self, patience: Duration) {
+    /// Whether an answer to what was asked has begun to come; waits for a moment.
+    pub(crate) fn is_answered(&mut self) -> bool {
+        let socket = self.stream.get_ref();
+        socket.set_read_timeout(Some(MOMENT)).unwrap();
+        let is_answered = self
+            .stream
+            .fill_buf()
+            .is_ok_and(|octets| !octets.is_empty());
         self.stream
             .get_ref()
-            .set_read_timeout(Some(patience))
+            .set_read_timeout(Some(TIMEOUT))
             .unwrap();
+        is_answered
     }
 
-    /// The body, if an answer comes in time.
-    pub(crate) fn try_ask(self, request: Request) -> Option<String> {
-        let waiting = self.send_only(request.with("Connection", "close"));
-        let mut octets = Vec::new();
-        let mut stream = waiting.stream;
-        stream.read_to_end(&mut octets).ok()?;
-        let text = String::from_utf8(octets).ok()?;
-        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    /// The answer to what was asked by a POST.
+    pub(crate) fn answer(self) -> Answer {
+        Opened::read(self, "POST").whole()
     }
 
     pub(crate) fn into_stream(self) -> BufReader<TcpStream> {

@@ -67,20 +67,30 @@ pub(crate) fn interrupted_streaming(servers: &Servers) {
 }
 
 pub(crate) fn interrupted_polling(servers: &Servers) {
+    let path = session(ECHO);
+    let poll = || post(format!("{path}/xhr"), "");
+    poll().ask(servers).is(200, "o\n");
+    // Of two that ask at once either may be the one that waits; the other one is told so.
+    let ask = || Connection::to(servers).send_only(poll().with("Connection", "close"));
+    let mut both = [ask(), ask()];
     let deadline = Instant::now() + Duration::from_secs(10);
-    // Of two requests that are sent at once either may be the first: again, until it was the one that
-    // is interrupted.
-    loop {
-        let path = session(ECHO);
-        post(format!("{path}/xhr"), "").ask(servers).is(200, "o\n");
-        let waiting = Connection::to(servers).send_only(post(format!("{path}/xhr"), ""));
-        let mut second = Connection::to(servers);
-        second.set_patience(Duration::from_millis(500));
-        let said = second.try_ask(post(format!("{path}/xhr"), ""));
-        if said.is_some_and(|body| body == "c[2010,\"Another connection still open\"]\n") {
-            drop(waiting);
-            return is_interrupted(|| post(format!("{path}/xhr"), "").ask(servers).body);
+    let [one, other] = &mut both;
+    let refused = loop {
+        match (one.is_answered(), other.is_answered()) {
+            (false, false) => {}
+            (true, _) => break 0,
+            (false, true) => break 1,
         }
         assert!(Instant::now() < deadline, "no second receiver is refused");
-    }
+    };
+    let [one, other] = both;
+    let (refused, waiting) = if refused == 0 {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let answer = refused.answer();
+    answer.is(200, "c[2010,\"Another connection still open\"]\n");
+    drop(waiting);
+    is_interrupted(|| poll().ask(servers).body);
 }

@@ -178,12 +178,7 @@ impl<W: Wire> Conversation<W> {
     /// What the hub is to do, in this order.
     pub fn take_commands(&mut self) -> Vec<Request> {
         match self {
-            Self::Native(session) => {
-                let commands = session.take_commands().into_iter();
-                commands
-                    .map(|(document, command)| Request::Document(document, command))
-                    .collect()
-            }
+            Self::Native(session) => session.take_commands(),
             Self::Stomp(session) => session.take_commands(),
         }
     }

@@ -22,6 +22,8 @@ mod rates;
 mod refusal;
 pub mod stomp;
 mod tally;
+#[cfg(test)]
+mod testing;
 mod token_bucket;
 
 pub use admission::{AuthenticationError, Authenticator, Grant, Presented, Roles};

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_hub::{Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Wire};
+use inkwire_hub::{
+    Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Request, Wire,
+};
 use inkwire_model::{DocumentId, Position, Role, Subject, UnixMillis};
 use inkwire_protocol::native::Encoding;
 use inkwire_session::{
@@ -84,24 +86,23 @@ pub fn check(input: &[u8]) {
             session.handle_deadline(now, wall_ms);
         }
         session.receive(message, now, wall_ms);
-        for (document, command) in session.take_commands() {
-            answer(document, command, &mut members);
+        for request in session.take_commands() {
+            answer(request, &mut members);
         }
         session.flush();
         assert!(session.is_closing() == outbox.closing().is_some());
     }
     session.leave_all();
-    for (document, command) in session.take_commands() {
-        answer(document, command, &mut members);
+    for request in session.take_commands() {
+        answer(request, &mut members);
     }
     assert!(members.is_empty(), "a member was left behind");
 }
 
-fn answer(
-    document: DocumentId,
-    command: Command,
-    members: &mut HashMap<MemberKey, (DocumentId, Reach)>,
-) {
+fn answer(request: Request, members: &mut HashMap<MemberKey, (DocumentId, Reach)>) {
+    let Request::Document(document, command) = request else {
+        panic!("the native protocol has no queues");
+    };
     let head: Position = "0-0123456789abcdef".parse().expect("a position");
     match command {
         Command::Join(join) => {

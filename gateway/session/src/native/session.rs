@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_hub::{Command, Outbox, SessionId, Wire};
+use inkwire_hub::{Outbox, Request, SessionId, Wire};
 use inkwire_model::{AccessAction, ClientSeq, Code, DocumentId, Subject, UnixMillis};
 use inkwire_protocol::native::{ClientPacket, Encoding, Output, ServerPacket, Session};
 use uuid::Uuid;
@@ -177,7 +177,7 @@ impl<W: Wire> NativeSession<W> {
 
     /// What the hub is to do, in this order. Entries of one document that came one after the other
     /// are one command.
-    pub fn take_commands(&mut self) -> Vec<(DocumentId, Command)> {
+    pub fn take_commands(&mut self) -> Vec<Request> {
         self.commands.take()
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, MessageId, Wire};
+use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, MessageId, Request, Wire};
 use inkwire_model::{
     Capability, ClientId, Code, DocumentId, LogClass, ParticipantId, Position, Role, Signal,
     Subject,
@@ -103,6 +103,14 @@ impl<W: Wire> Requests<W> {
             joins,
             _place: place,
         }
+    }
+
+    /// What the hub is to do, in this order: at documents, then at queues.
+    pub(super) fn take_commands(&mut self) -> Vec<Request> {
+        let mut commands = self.commands.take();
+        let at_queues = self.queueing.take().into_iter();
+        commands.extend(at_queues.map(|(queue, command)| Request::Queue(queue, command)));
+        commands
     }
 
     /// As whom this session sends signals, unless the application says.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::BytesMut;
-use inkwire_hub::{Command, Outbox, QueueCommand, Request, SessionId, Wire};
-use inkwire_model::{Code, DocumentId, QueueName, UnixMillis};
+use inkwire_hub::{Outbox, Request, SessionId, Wire};
+use inkwire_model::{Code, UnixMillis};
 use inkwire_protocol::stomp::{
     Conversation, ConversationLimits, ConversationTimes, DecoderLimits, Headers, Output, Version,
 };
@@ -68,8 +68,7 @@ enum Phase<W> {
         /// As its client asked, and without an error.
         by_client: bool,
         /// What the hub has still to do.
-        commands: Vec<(DocumentId, Command)>,
-        at_queues: Vec<(QueueName, QueueCommand)>,
+        commands: Vec<Request>,
     },
 }
 
@@ -278,24 +277,10 @@ impl<W: Wire> StompSession<W> {
     /// What the hub is to do, in this order. Entries of one document that came one after the other
     /// are one command.
     pub fn take_commands(&mut self) -> Vec<Request> {
-        let commands = match &mut self.phase {
-            Phase::Stranger { .. } => Vec::new(),
-            Phase::Known { requests, .. } => requests.commands.take(),
-            Phase::Closed { commands, .. } => std::mem::take(commands),
-        };
-        let commands = commands.into_iter();
-        let commands = commands.map(|(document, command)| Request::Document(document, command));
-        let at_queues = self.take_queue_commands().into_iter();
-        let at_queues = at_queues.map(|(queue, command)| Request::Queue(queue, command));
-        commands.chain(at_queues).collect()
-    }
-
-    /// What the hub is to do at queues, in this order.
-    fn take_queue_commands(&mut self) -> Vec<(QueueName, QueueCommand)> {
         match &mut self.phase {
             Phase::Stranger { .. } => Vec::new(),
-            Phase::Known { requests, .. } => requests.queueing.take(),
-            Phase::Closed { at_queues, .. } => std::mem::take(at_queues),
+            Phase::Known { requests, .. } => requests.take_commands(),
+            Phase::Closed { commands, .. } => std::mem::take(commands),
         }
     }
 
@@ -361,24 +346,21 @@ impl<W: Wire> StompSession<W> {
     }
 
     fn end(&mut self, by_client: bool) {
-        let (mut commands, mut at_queues) = (Vec::new(), Vec::new());
-        match &mut self.phase {
-            Phase::Stranger { .. } => {}
+        let commands = match &mut self.phase {
+            Phase::Stranger { .. } => Vec::new(),
             Phase::Known { requests, .. } => {
                 self.dirty |= std::mem::take(&mut requests.answers.dirty);
                 requests.leave_all();
-                commands = requests.commands.take();
-                at_queues = requests.queueing.take();
+                requests.take_commands()
             }
             Phase::Closed { .. } => return,
-        }
+        };
         if let Some(departure) = self.departure.take() {
             departure.end();
         }
         self.phase = Phase::Closed {
             by_client,
             commands,
-            at_queues,
         };
         self.ping_at = None;
         self.kept = BytesMut::new();

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use inkwire_hub::{Outbox, OutboxLimits};
+use inkwire_hub::{Outbox, OutboxLimits, Request};
 use inkwire_protocol::native::ClientPacket;
 use inkwire_session::{
     Framing, Presented,
@@ -151,6 +151,11 @@ impl World {
             let due = link.session.next_deadline();
             let (n, incarnation) = (link.replica, link.incarnation);
             if !commands.is_empty() && self.alive(ReplicaRef { n, incarnation }) {
+                let of_document = |request| match request {
+                    Request::Document(document, command) => (document, command),
+                    Request::Queue(..) => panic!("the native protocol has no queues"),
+                };
+                let commands = commands.into_iter().map(of_document);
                 self.replicas[n].commands.extend(commands);
                 self.wake_soon(n);
             }

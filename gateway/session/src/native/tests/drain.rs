@@ -2,17 +2,11 @@
 //! before the close; and somebody counts.
 
 use super::*;
-use crate::{DrainCounts, DrainTally, Notice, PARTING_MAX};
+use crate::{DrainCounts, DrainTally, PARTING_MAX};
 
-/// Told after 1 s, to move within 300 ms, cut after 2 s.
 fn notify(t: &mut Transcript) -> Arc<DrainTally> {
-    let tally = Arc::new(DrainTally::default());
-    t.session.drain(Notice {
-        tell_at: t.now() + Duration::from_secs(1),
-        after_ms: 300,
-        cut_at: t.now() + Duration::from_secs(2),
-        tally: Arc::clone(&tally),
-    });
+    let (notice, tally) = testing::drain(t.now());
+    t.session.drain(notice);
     tally
 }
 

@@ -54,7 +54,7 @@ fn anonymous_where_it_is_permitted() {
         t.seen().as_slice(),
         [Seen::Packet(ServerPacket::Welcome { subject: who, .. })] if *who == subject("anonymous")
     ));
-    let strict = Notary { anonymous: false };
+    let strict = Notary { nobody: None };
     let mut t = Transcript::with_notary(strict, |_| {}, Encoding::Json, None);
     t.say(ClientPacket::Hello { token: None });
     t.assert_closed(Code::Unauthenticated);

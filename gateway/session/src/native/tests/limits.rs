@@ -118,13 +118,13 @@ fn a_slow_consumer_is_closed_with_a_reason() {
         payload: payload.into(),
     });
     let (_, member) = &t.members[&document("essay")];
-    t.outbox.wire().is_full.store(true, Ordering::Relaxed);
+    t.outbox.wire().fill(true);
     for _ in 0..10 {
         member.deliver(&document("essay"), &Delivery::Snapshot(&snapshot));
     }
     assert!(!member.has_room());
     assert!(t.session.is_closing());
-    t.outbox.wire().is_full.store(false, Ordering::Relaxed);
+    t.outbox.wire().fill(false);
     t.outbox.resume();
     assert!(matches!(
         t.seen().as_slice(),

@@ -13,17 +13,13 @@ mod silence;
 
 use std::{
     collections::HashMap,
-    io::{self, IoSlice},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes};
 use inkwire_hub::{
-    Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Submission, Wire,
+    Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Request, Submission,
 };
 use inkwire_model::{
     AccessAction, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack, NewEntry,
@@ -33,82 +29,17 @@ use inkwire_protocol::native::{ClientPacket, Encoding, ServerPacket};
 
 use super::{NativeSession, connection::slot, farewell};
 use crate::{
-    AuthenticationError, Authenticator, Framing, Grant, Presented, Roles, SessionContext,
-    SessionLimits,
+    Framing, Presented, SessionContext, SessionLimits,
+    testing::{self, Notary, Socket},
 };
 
 /// Where the wall clock stands at the start of each transcript.
 const START_MS: UnixMillis = 1_000_000;
 
-/// A socket that takes everything, unless it is full.
-#[derive(Default)]
-struct Socket {
-    taken: Mutex<Vec<u8>>,
-    is_full: AtomicBool,
-}
-
-impl Wire for Socket {
-    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.is_full.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let mut taken = self.taken.lock().unwrap();
-        let before = taken.len();
-        slices
-            .iter()
-            .for_each(|slice| taken.extend_from_slice(slice));
-        Ok(taken.len() - before)
-    }
-}
-
-/// Reads tokens like `alice essay=writer notes=viewer until=5000`; without documents the role is
-/// `*=role`. Anonymous callers are viewers everywhere, if at all.
-struct Notary {
-    anonymous: bool,
-}
-
-impl Authenticator for Notary {
-    fn authenticate(
-        &self,
-        token: Option<&str>,
-        now_ms: UnixMillis,
-    ) -> Result<Grant, AuthenticationError> {
-        let refused = |why: &str| AuthenticationError::Unauthenticated(why.to_owned());
-        let token = match token {
-            Some(token) => token,
-            None if self.anonymous => "anonymous *=viewer",
-            None => return Err(refused("a token is needed here")),
-        };
-        let mut words = token.split(' ');
-        let subject = words.next().and_then(|text| Subject::parse(text).ok());
-        let mut grant = Grant {
-            subject: subject
-                .filter(|subject| subject.as_str() != "forged")
-                .ok_or_else(|| refused("the signature is wrong"))?,
-            roles: Roles::in_documents(HashMap::new()),
-            expires_at_ms: None,
-        };
-        for (name, value) in words.filter_map(|word| word.split_once('=')) {
-            match (name, &mut grant.roles) {
-                ("until", _) => grant.expires_at_ms = value.parse().ok(),
-                ("*", roles) => *roles = Roles::Everywhere(value.parse().unwrap()),
-                (
-                    name,
-                    Roles::Listed {
-                        documents: roles, ..
-                    },
-                ) => {
-                    roles.insert(document(name), value.parse().unwrap());
-                }
-                (_, Roles::Everywhere(_)) => {}
-            }
-        }
-        match grant.has_expired(now_ms) {
-            true => Err(AuthenticationError::TokenExpired("it is over".to_owned())),
-            false => Ok(grant),
-        }
-    }
-}
+/// Anonymous callers are viewers everywhere.
+const ANYBODY: Notary = Notary {
+    nobody: Some("anonymous *=viewer"),
+};
 
 /// What a client sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +68,13 @@ enum Asked {
     ChangeAccess(DocumentId, AccessAction, Subject, Subject),
 }
 
+fn of_document(request: Request) -> (DocumentId, Command) {
+    match request {
+        Request::Document(id, command) => (id, command),
+        Request::Queue(..) => panic!("the native protocol has no queues"),
+    }
+}
+
 /// One session with its surroundings.
 struct Transcript {
     session: NativeSession<Socket>,
@@ -162,7 +100,7 @@ impl Transcript {
         encoding: Encoding,
         header_token: Option<&str>,
     ) -> Self {
-        Self::with_notary(Notary { anonymous: true }, change, encoding, header_token)
+        Self::with_notary(ANYBODY, change, encoding, header_token)
     }
 
     fn with_notary(
@@ -257,7 +195,7 @@ impl Transcript {
     /// What the client sees since the last time.
     fn seen(&mut self) -> Vec<Seen> {
         self.session.flush();
-        let written = std::mem::take(&mut *self.outbox.wire().taken.lock().unwrap());
+        let written = self.outbox.wire().take();
         parse(Bytes::from(written), self.encoding)
     }
 
@@ -266,6 +204,7 @@ impl Transcript {
         let commands = self.session.take_commands();
         commands
             .into_iter()
+            .map(of_document)
             .map(|(id, command)| match command {
                 Command::Join(join) => {
                     let seat = (join.member, join.subscriber);

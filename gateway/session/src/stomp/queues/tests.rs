@@ -1,34 +1,18 @@
 //! Transcripts: frames in; frames and commands to queues out. The hub is played by the tests.
 
-use std::{
-    io::{self, IoSlice},
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use inkwire_hub::{
     MessageId, NewMessage, Outbox, OutboxLimits, QueueCommand, QueueDelivery, QueueMessage,
-    QueueReach, Receive, Request, SendGroup, Sent, Wire,
+    QueueReach, Receive, Request, SendGroup, Sent,
 };
 use inkwire_model::{Code, ContentType, QueueName, Role, Subject};
 
 use crate::{
     AuthenticationError, Authenticator, Framing, Grant, Presented, Roles, SessionContext,
     stomp::{StompSession, farewell},
+    testing::Socket,
 };
-
-#[derive(Default)]
-struct Socket(Mutex<Vec<u8>>);
-
-impl Wire for Socket {
-    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut taken = self.0.lock().unwrap();
-        slices
-            .iter()
-            .for_each(|slice| taken.extend_from_slice(slice));
-        Ok(slices.iter().map(|slice| slice.len()).sum())
-    }
-}
 
 /// Lets everybody in as alice, with this role.
 struct Usher(Role);
@@ -91,7 +75,7 @@ impl Transcript {
         self.session.handle_deadline(self.now, 1_000);
         self.session.flush();
         self.outbox.flush();
-        let bytes = std::mem::take(&mut *self.outbox.wire().0.lock().unwrap());
+        let bytes = self.outbox.wire().take();
         String::from_utf8(bytes).unwrap()
     }
 

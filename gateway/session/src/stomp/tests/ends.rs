@@ -1,16 +1,11 @@
 //! A replica that drains, a connection that ends or is gone, an outbox that is full.
 
 use super::*;
-use crate::{DrainTally, Notice};
+use crate::DrainTally;
 
 fn notify(t: &mut Transcript) -> Arc<DrainTally> {
-    let tally = Arc::new(DrainTally::default());
-    t.session.drain(Notice {
-        tell_at: t.now() + Duration::from_secs(1),
-        after_ms: 300,
-        cut_at: t.now() + Duration::from_secs(2),
-        tally: Arc::clone(&tally),
-    });
+    let (notice, tally) = testing::drain(t.now());
+    t.session.drain(notice);
     tally
 }
 
@@ -148,7 +143,7 @@ fn who_does_not_read_is_closed_and_goes_on_where_it_was() {
         let mut t = subscribed();
         t.hear("essay", &Delivery::Entry(&carried(entry_at(1, "first"))));
         let last = t.frame().headers.get("position").unwrap().to_owned();
-        t.outbox.wire().stick(true);
+        t.outbox.wire().fill(true);
         let mut seq = 1;
         while t.outbox.closing().is_none() {
             seq += 1;
@@ -161,7 +156,7 @@ fn who_does_not_read_is_closed_and_goes_on_where_it_was() {
             assert!(bytes <= OutboxLimits::default().bytes_max);
         }
         assert!(t.session.is_closing());
-        t.outbox.wire().stick(false);
+        t.outbox.wire().fill(false);
         t.outbox.resume();
         let mut seen = t.seen();
         if framing == Framing::WebSocket {

@@ -11,19 +11,14 @@ mod receipts;
 mod transactions;
 
 use std::{
-    collections::HashMap,
-    io::{self, IoSlice},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use inkwire_hub::{
     Carried, Command, Delivery, JoinFrom, MemberKey, Outbox, OutboxLimits, Reach, Request,
-    Submission, Wire,
+    Submission,
 };
 use inkwire_model::{
     ClientId, ClientRow, ClientSeq, Code, DocumentId, Entry, Nack, Position, Signal, Subject,
@@ -35,81 +30,17 @@ use inkwire_protocol::stomp::{
 
 use super::{StompSession, farewell};
 use crate::{
-    AuthenticationError, Authenticator, DestinationPattern, Framing, Grant, Presented, Roles,
-    SessionContext, SessionLimits,
+    Framing, Presented, SessionContext, SessionLimits,
+    testing::{self, Notary, Socket},
 };
 
 /// Where the wall clock stands at the start of each transcript.
 const START_MS: UnixMillis = 1_000_000;
 
-#[derive(Default)]
-struct Socket(Mutex<Vec<u8>>, AtomicBool);
-
-impl Socket {
-    /// Its receiver does not read, or does again.
-    fn stick(&self, is_stuck: bool) {
-        self.1.store(is_stuck, Ordering::Relaxed);
-    }
-}
-
-impl Wire for Socket {
-    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.1.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let mut taken = self.0.lock().unwrap();
-        let before = taken.len();
-        slices
-            .iter()
-            .for_each(|slice| taken.extend_from_slice(slice));
-        Ok(taken.len() - before)
-    }
-}
-
-/// Reads tokens like `alice essay=writer topic/news=viewer until=5000`; `*=role` is everywhere.
-struct Notary;
-
-impl Authenticator for Notary {
-    fn authenticate(
-        &self,
-        token: Option<&str>,
-        now_ms: UnixMillis,
-    ) -> Result<Grant, AuthenticationError> {
-        let mut words = token.unwrap_or("nobody *=viewer").split(' ');
-        let subject = words.next().and_then(|text| Subject::parse(text).ok());
-        let subject = subject.filter(|subject| subject.as_str() != "forged");
-        let subject = subject.ok_or_else(|| {
-            AuthenticationError::Unauthenticated("the signature is wrong".to_owned())
-        })?;
-        let (mut documents, mut destinations) = (HashMap::new(), Vec::new());
-        let (mut everywhere, mut expires_at_ms) = (None, None);
-        for (name, value) in words.filter_map(|word| word.split_once('=')) {
-            match name {
-                "until" => expires_at_ms = value.parse().ok(),
-                "*" => everywhere = value.parse().ok(),
-                name => match DestinationPattern::parse(name) {
-                    Ok(pattern) => destinations.push((pattern, value.parse().unwrap())),
-                    Err(_) => drop(documents.insert(document(name), value.parse().unwrap())),
-                },
-            }
-        }
-        let grant = Grant {
-            subject,
-            roles: everywhere.map_or_else(
-                || Roles::Listed {
-                    documents,
-                    destinations: destinations.into_iter().collect(),
-                },
-                Roles::Everywhere,
-            ),
-            expires_at_ms,
-        };
-        match grant.has_expired(now_ms) {
-            true => Err(AuthenticationError::TokenExpired("it is over".to_owned())),
-            false => Ok(grant),
-        }
-    }
-}
+/// Whoever shows nothing may look everywhere.
+const ANYBODY: Notary = Notary {
+    nobody: Some("nobody *=viewer"),
+};
 
 /// What a client sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +93,7 @@ impl Transcript {
         presented: Presented,
         change: impl FnOnce(&mut SessionLimits),
     ) -> Self {
-        let mut context = SessionContext::new(Arc::new(Notary), "replica-1".into());
+        let mut context = SessionContext::new(Arc::new(ANYBODY), "replica-1".into());
         change(&mut context.limits);
         let outbox = Arc::new(Outbox::new(
             Socket::default(),
@@ -254,7 +185,7 @@ impl Transcript {
     /// What the client sees since the last time.
     fn seen(&mut self) -> Vec<Seen> {
         self.session.flush();
-        let written = std::mem::take(&mut *self.outbox.wire().0.lock().unwrap());
+        let written = self.outbox.wire().take();
         let mut octets = BytesMut::new();
         let mut end = Vec::new();
         self.binary = 0;
@@ -312,6 +243,19 @@ impl Transcript {
                 other => panic!("{other:?}"),
             })
             .collect()
+    }
+
+    /// The log turns out to have nothing of what this session's client wrote to it.
+    fn lose(&mut self, document: &str) {
+        let nack = Nack::Gap {
+            expected: 1,
+            row: None,
+        };
+        let unasked = Delivery::Nack {
+            client_seq: None,
+            nack: &nack,
+        };
+        self.answer(document, &unasked);
     }
 
     fn frame(&mut self) -> Frame {

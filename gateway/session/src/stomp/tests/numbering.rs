@@ -100,17 +100,7 @@ fn what_a_failover_lost_is_sent_again() {
     t.ack("essay", 1);
     t.ack("essay", 2);
     t.frames();
-    let nack = Nack::Gap {
-        expected: 1,
-        row: None,
-    };
-    t.answer(
-        "essay",
-        &Delivery::Nack {
-            client_seq: None,
-            nack: &nack,
-        },
-    );
+    t.lose("essay");
     assert_eq!(t.submitted(), numbers(&[1, 2], &["a", "b"]));
     t.ack("essay", 2);
     assert_eq!(t.seen(), [], "one receipt for one SEND");
@@ -303,17 +293,7 @@ fn what_is_lost_and_no_longer_held_is_told() {
     t.wait(60_000);
     t.say(send(ESSAY, "b").with("receipt", "b"));
     assert_eq!(t.submitted(), numbers(&[2], &["b"]));
-    let nack = Nack::Gap {
-        expected: 1,
-        row: None,
-    };
-    t.answer(
-        "essay",
-        &Delivery::Nack {
-            client_seq: None,
-            nack: &nack,
-        },
-    );
+    t.lose("essay");
     let former = asked_again(&mut t);
     t.let_write("essay", None);
     t.meet_deadline();

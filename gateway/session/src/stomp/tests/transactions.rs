@@ -40,17 +40,7 @@ fn all_of_it_is_one_command_and_one_receipt() {
     t.ack("essay", 3);
     assert_eq!(t.frame().headers.get("receipt-id"), Some("done"));
     // A failover lost it: it is sent whole again.
-    let nack = Nack::Gap {
-        expected: 1,
-        row: None,
-    };
-    t.answer(
-        "essay",
-        &Delivery::Nack {
-            client_seq: None,
-            nack: &nack,
-        },
-    );
+    t.lose("essay");
     let asked = t.asked();
     assert!(
         matches!(asked.as_slice(), [Asked::Submit(..), Asked::Whole(_, all)] if all.len() == 2),

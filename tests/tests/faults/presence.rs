@@ -150,6 +150,17 @@ impl Guest {
     }
 }
 
+/// Somebody at each replica looks on, and `count` come to the first one.
+async fn gather(scene: &Scene, count: usize) -> (Vec<Guest>, Vec<Guest>) {
+    let mut watchers = Vec::new();
+    for replica in &scene.replicas {
+        watchers.push(Guest::join(&[replica], true).await);
+    }
+    let guests = Guest::join_all(count, &[&scene.replicas[FIRST]]).await;
+    until_all_see(&watchers, watchers.len() + count, "all are there").await;
+    (watchers, guests)
+}
+
 async fn until_all_see(watchers: &[Guest], count: usize, what: &str) {
     let all_see = || watchers.iter().all(|one| one.seen().here.len() == count);
     until(what, PATIENCE + lease(), all_see).await;
@@ -275,12 +286,7 @@ async fn who_leaves_is_shown_until_the_grace_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_stands_still_beyond_its_lease() {
     let scene = Scene::on(|| Redis::start().unwrap(), &settings());
-    let mut watchers = Vec::new();
-    for replica in &scene.replicas {
-        watchers.push(Guest::join(&[replica], true).await);
-    }
-    let _guests = Guest::join_all(20, &[&scene.replicas[FIRST]]).await;
-    until_all_see(&watchers, 23, "all are there").await;
+    let (watchers, _guests) = gather(&scene, 20).await;
     let all = watchers[1].here();
     scene.replicas[FIRST].freeze().unwrap();
     until_all_see(&watchers[1..], 2, "its lease is over").await;
@@ -294,12 +300,7 @@ async fn a_replica_stands_still_beyond_its_lease() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_forgets_everything() {
     let scene = Scene::on(|| Redis::start().unwrap(), &settings());
-    let mut watchers = Vec::new();
-    for replica in &scene.replicas {
-        watchers.push(Guest::join(&[replica], true).await);
-    }
-    let _guests = Guest::join_all(20, &[&scene.replicas[FIRST]]).await;
-    until_all_see(&watchers, 23, "all are there").await;
+    let (watchers, _guests) = gather(&scene, 20).await;
     let all = watchers[1].here();
     scene.redis.command(&["FLUSHALL"]).unwrap();
     assert!(held(&scene.redis) != all);
@@ -321,12 +322,7 @@ async fn redis_is_replaced_by_a_stale_copy() {
     };
     let mut scene = Scene::on(master, &settings());
     let (copy, way) = follower(&scene.redis, master);
-    let mut watchers = Vec::new();
-    for replica in &scene.replicas {
-        watchers.push(Guest::join(&[replica], true).await);
-    }
-    let leaving = Guest::join_all(10, &[&scene.replicas[FIRST]]).await;
-    until_all_see(&watchers, 13, "all are there").await;
+    let (watchers, leaving) = gather(&scene, 10).await;
     until("the copy has them", PATIENCE, || held(&copy).len() == 13).await;
     way.freeze();
     for guest in leaving {

@@ -304,9 +304,7 @@ fn a_peer_that_vanished_without_a_word_gives_its_place_back() {
 }
 
 /// Small outboxes and little in the kernel.
-const NARROW: [&str; 12] = [
-    "--close-timeout-ms",
-    "100",
+pub(crate) const NARROW: [&str; 10] = [
     "--unsent-bytes-max",
     "4096",
     "--outbox-bytes-max",
@@ -321,7 +319,7 @@ const NARROW: [&str; 12] = [
 
 #[test]
 fn who_sends_and_never_reads_ends_alone() {
-    let replica = Replica::start(&NARROW);
+    let replica = Replica::start(&[&["--close-timeout-ms", "100"], &NARROW[..]].concat());
     let mut witness = Peer::known(&replica);
     witness.join("b", Some(CLIENT));
     let mut deaf = Peer::known(&replica);
@@ -349,7 +347,7 @@ fn who_sends_and_never_reads_ends_alone() {
 
 #[test]
 fn who_never_reads_ends_alone_and_little_waits_for_it() {
-    let replica = Replica::start(&NARROW);
+    let replica = Replica::start(&[&["--close-timeout-ms", "100"], &NARROW[..]].concat());
     let mut deaf = Peer::known(&replica);
     deaf.join("a", None);
     let mut writer = Peer::known(&replica);

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
+    limits::NARROW,
     native::token,
     peer::{connect_from, frame, shake_hands_at, wait_for_end},
     replica::{Replica, get, inkwire, wait_until},
@@ -433,20 +434,7 @@ fn a_token_comes_as_passcode_or_with_the_handshake() {
 
 #[test]
 fn who_never_reads_is_told_and_ends_alone() {
-    let replica = start(&[
-        "--unsent-bytes-max",
-        "4096",
-        "--outbox-bytes-max",
-        "65536",
-        "--outbox-messages-max",
-        "64",
-        "--page-bytes-max",
-        "1024",
-        "--payload-bytes-max",
-        "32768",
-        "--close-timeout-ms",
-        "60000",
-    ]);
+    let replica = start(&[&["--close-timeout-ms", "60000"], &NARROW[..]].concat());
     let mut deaf = over_tcp(&replica).connected();
     deaf.say("SUBSCRIBE\nid:s\ndestination:/topic/documents/essay\nreceipt:1\n\n\0");
     deaf.expect("RECEIPT");

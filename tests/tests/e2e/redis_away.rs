@@ -73,6 +73,22 @@ async fn away_during_a_run_appends_are_refused_and_everything_resumes() {
     assert_all_there(&verdict, 2);
 }
 
+/// The first contact counts, whether or not somebody asked for readiness before Redis was gone.
+#[tokio::test]
+async fn away_before_anybody_asked_it_is_ready() {
+    let mut redis = Redis::start().unwrap();
+    let gateway = replica(&redis).start_unready().unwrap();
+    let document = raw::document("met");
+    let mut writer = Raw::joined(&gateway.url(), &document, Some(&raw::client())).await;
+    writer.append(&document, 1, json!("hello")).await;
+    writer.until("ack").await;
+    redis.kill().unwrap();
+    writer.append(&document, 2, json!("away")).await;
+    assert_eq!(writer.until("nack").await["code"], "unavailable");
+    let reply = http_request(&gateway.admin_address(), "/readyz", &[]).unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
 #[tokio::test]
 async fn cut_connections_to_redis_lose_nothing() {
     let redis = Redis::start().unwrap();

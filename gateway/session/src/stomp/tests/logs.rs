@@ -140,6 +140,19 @@ fn roles_of_topics_and_users() {
     }
 }
 
+/// Elsewhere than in documents there are no comments, and nothing a reviewer could send.
+#[test]
+fn a_refusal_names_what_it_takes() {
+    let mut t = Transcript::known("alice topic/in=viewer essay=viewer").subscribe_errors();
+    for (destination, need) in [
+        ("/topic/in", "writer"),
+        ("/app/documents/essay", "reviewer"),
+    ] {
+        t.say(send(destination, "1"));
+        assert_eq!(t.frame().headers.get("need"), Some(need), "{destination}");
+    }
+}
+
 #[test]
 fn signals_go_both_ways_and_not_back_to_who_sent_them() {
     let mut t = Transcript::known("alice *=writer");

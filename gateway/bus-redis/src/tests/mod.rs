@@ -10,6 +10,7 @@ mod mail;
 mod once;
 mod queues;
 mod replicated;
+mod retention;
 mod secured;
 mod subscribers;
 mod tickets;

@@ -5,12 +5,13 @@ import { randomBytes } from '@noble/hashes/utils';
 
 import { asHex } from './core/bytes.js';
 import { ConnectionCore, type Effect, type Token } from './core/connection.js';
-import type { DocumentCore, DocumentOptions } from './core/document.js';
-import type { ConnectionEvents, ConnectionState, DocumentEvents, DocumentState } from './core/events.js';
-import { appendWithin, SUB_PROTOCOL } from './core/packets.js';
-import { Payload } from './core/payload.js';
+import type { ConnectionEvents, ConnectionState } from './core/events.js';
+import { NOTIFICATIONS, SUB_PROTOCOL } from './core/packets.js';
 import type { Position } from './core/position.js';
+import { Document, type Gateway, type JoinOptions } from './document.js';
 import { Emitter } from './emitter.js';
+import { Http, httpBase, type Fetch } from './http.js';
+import { Notifications } from './notifications.js';
 
 /** What is used of a WebSocket: the browser's, node's own (22 and later), or the one of `ws`. */
 export interface WebSocketLike {
@@ -35,32 +36,12 @@ export interface ClientOptions {
   readonly getToken?: (() => string | Token | Promise<string | Token>) | undefined;
   /** Needed where there is no global `WebSocket`: node before 22. */
   readonly webSocket?: WebSocketConstructor | undefined;
+  /** Where REST is (default: beside `url`, `https://gateway.example` of `wss://gateway.example/ws`). */
+  readonly httpUrl?: string | undefined;
+  /** Makes the requests of REST (default: the global `fetch`). */
+  readonly fetch?: Fetch | undefined;
   /** How often the round trip is measured (default 10 s, and never less often than the gateway asks). */
   readonly pingIntervalMs?: number | undefined;
-}
-
-export interface AppendOptions {
-  /** What the entry is to the application (default `edit`). */
-  readonly kind?: string;
-  readonly contentType?: string;
-}
-
-export interface SignalOptions extends AppendOptions {
-  /** The position at which it is true (default: the last one delivered). */
-  readonly position?: Position;
-}
-
-/** The entry was not taken: `code` says why. */
-export class AppendRefused extends Error {
-  override readonly name = 'AppendRefused';
-
-  /**
-   * `invalid`: a field is not permitted. `too_large`: the payload is, or no message of the gateway's
-   * size carries it. `not_open`: the document ended, or is only read. `queue_full`: too much waits.
-   */
-  constructor(readonly code: 'invalid' | 'too_large' | 'not_open' | 'queue_full', message: string) {
-    super(message);
-  }
 }
 
 /** One connection to a gateway, and the way back to it. */
@@ -74,6 +55,7 @@ export class Client extends Emitter<ConnectionEvents> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #events: (() => void)[] = [];
   #isDispatching = false;
+  readonly #gateway: Gateway;
   readonly #online = (): void => this.#run((now) => this.#core.retryNow(now));
 
   constructor(options: ClientOptions) {
@@ -93,6 +75,13 @@ export class Client extends Emitter<ConnectionEvents> {
       },
       (name, event) => this.#events.push(() => this.dispatch(name, event)),
     );
+    const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#gateway = {
+      run: this.#run,
+      leave: (core, now) => this.#core.leave(core, now),
+      limits: this.#core,
+      http: new Http(options.httpUrl ?? httpBase(options.url), fetch, (isRefused) => this.#tokenNow(isRefused)),
+    };
   }
 
   get state(): ConnectionState {
@@ -106,13 +95,21 @@ export class Client extends Emitter<ConnectionEvents> {
   }
 
   /** Joins a document; it is joined again after every reconnect, from its last position. */
-  join(id: string, options: DocumentOptions = {}): Document {
+  join(id: string, options: JoinOptions = {}): Document {
     if (!isDocumentId(id)) throw new TypeError(`${JSON.stringify(id)} is no document id`);
+    return this.#join(id, options);
+  }
+
+  /** What concerns this session's own subject: mentions, replies, messages; after `since`, or all that is kept. */
+  notifications(since?: Position): Notifications {
+    return new Notifications(this.#join(NOTIFICATIONS, since ? { write: false, since } : { write: false }));
+  }
+
+  #join(id: string, options: JoinOptions): Document {
     let document: Document | undefined;
     this.#run((now) => {
-      document = new Document(this.#run, (emit) =>
-        this.#core.join(id, options, (name, event) => this.#events.push(() => emit(name, event)), now),
-        (core, now) => this.#core.leave(core, now), this.#core);
+      document = new Document(this.#gateway, options, (emit) =>
+        this.#core.join(id, options, (name, event) => this.#events.push(() => emit(name, event)), now));
     });
     return document as Document;
   }
@@ -172,10 +169,21 @@ export class Client extends Emitter<ConnectionEvents> {
     }
   }
 
+  async #askToken(): Promise<Token> {
+    const given = this.#options.getToken ? await this.#options.getToken() : (this.#options.token ?? '');
+    return typeof given === 'string' ? { token: given } : given;
+  }
+
+  /** For requests beside the session. */
+  async #tokenNow(isRefused: boolean): Promise<string | undefined> {
+    const { token, getToken } = this.#options;
+    if (getToken === undefined) return token;
+    return (isRefused ? undefined : this.#core.token) ?? (await this.#askToken()).token;
+  }
+
   async #fetchToken(): Promise<void> {
     try {
-      const given = this.#options.getToken ? await this.#options.getToken() : (this.#options.token ?? '');
-      const token = typeof given === 'string' ? { token: given } : given;
+      const token = await this.#askToken();
       this.#run((now) => this.#core.tokenReady(token, now));
     } catch (error) {
       this.#run((now) => this.#core.tokenFailed(String(error), now));
@@ -247,100 +255,6 @@ export class Client extends Emitter<ConnectionEvents> {
     this.#isDispatching = true;
     for (let tell = this.#events.shift(); tell; tell = this.#events.shift()) tell();
     this.#isDispatching = false;
-  }
-}
-
-const KIND = /^[A-Za-z0-9._-]{1,64}$/;
-const CONTENT_TYPE = /^[\x20-\x7e]{1,127}$/;
-
-type Emit = <K extends keyof DocumentEvents>(name: K, event: DocumentEvents[K]) => void;
-type Run = (happen: (now: number) => void) => void;
-
-/** What the gateway said it takes. */
-interface Limits {
-  readonly payloadBytesMax: number;
-  readonly messageBytesMax: number;
-}
-
-/** One joined document. */
-export class Document extends Emitter<DocumentEvents> {
-  readonly #run: Run;
-  readonly #core: DocumentCore;
-  readonly #leave: (core: DocumentCore, now: number) => void;
-  readonly #limits: Limits;
-
-  /** Only {@link Client.join} makes one. */
-  constructor(run: Run, join: (emit: Emit) => DocumentCore, leave: (core: DocumentCore, now: number) => void, limits: Limits) {
-    super();
-    this.#run = run;
-    this.#leave = leave;
-    this.#limits = limits;
-    this.#core = join((name, event) => this.dispatch(name, event));
-  }
-
-  get id(): string {
-    return this.#core.id;
-  }
-
-  get state(): DocumentState {
-    return this.#core.state;
-  }
-
-  /** The writer's present identity; a new one may be taken while the document is joined. */
-  get client(): string | undefined {
-    return this.#core.client;
-  }
-
-  /** Writes a JSON value. It is kept and sent until it is acknowledged; returns its id for the events. */
-  append(value: unknown, options: AppendOptions = {}): number {
-    return this.#append(Payload.json(value), options, 'application/json');
-  }
-
-  appendText(text: string, options: AppendOptions = {}): number {
-    return this.#append(Payload.text(text), options, 'text/plain; charset=utf-8');
-  }
-
-  appendBytes(bytes: Uint8Array, options: AppendOptions = {}): number {
-    return this.#append(Payload.bytes(bytes), options, 'application/octet-stream');
-  }
-
-  /** Sends what is ephemeral, if it can go out now: the latest counts, nothing is kept. */
-  signal(value: unknown, options: SignalOptions = {}): boolean {
-    const kind = options.kind ?? 'cursor';
-    let isSent = false;
-    this.#run(() => {
-      isSent = this.#core.signal(kind, options.contentType ?? 'application/json', Payload.json(value), options.position);
-    });
-    return isSent;
-  }
-
-  /** Leaves for good. What is not acknowledged is told as lost. */
-  leave(): void {
-    this.#run((now) => this.#leave(this.#core, now));
-  }
-
-  #append(payload: Payload, options: AppendOptions, defaultType: string): number {
-    const kind = options.kind ?? 'edit';
-    const contentType = options.contentType ?? defaultType;
-    if (!KIND.test(kind)) throw new AppendRefused('invalid', 'a kind is 1 to 64 of A-Z a-z 0-9 . _ -');
-    if (!CONTENT_TYPE.test(contentType)) throw new AppendRefused('invalid', 'a content type is 1 to 127 printable ASCII characters');
-    const { payloadBytesMax, messageBytesMax } = this.#limits;
-    if (payload.byteLength > payloadBytesMax) {
-      throw new AppendRefused('too_large', `the payload has ${payload.byteLength} bytes, the gateway takes ${payloadBytesMax}`);
-    }
-    // Under the longest number: it may be sent under any.
-    if (appendWithin(messageBytesMax, this.id, Number.MAX_SAFE_INTEGER, kind, contentType, payload) === undefined) {
-      throw new AppendRefused('too_large', `no message of ${messageBytesMax} bytes carries the payload`);
-    }
-    let id: number | undefined;
-    this.#run((now) => {
-      id = this.#core.append(kind, contentType, payload, now)?.id;
-    });
-    if (id === undefined) {
-      if (!this.#core.isOpen) throw new AppendRefused('not_open', 'the document ended, or is only read');
-      throw new AppendRefused('queue_full', 'too much waits to be sent');
-    }
-    return id;
   }
 }
 

@@ -8,7 +8,7 @@
 
 import type { AccessAction } from './access.js';
 import { Backoff } from './backoff.js';
-import { DocumentCore, earliest, isDue, LANDING_MS_DEFAULT, type DocumentOptions, type EmitDocument, type Link } from './document.js';
+import { DocumentCore, earliest, isDue, LANDING_MS_DEFAULT, type DocumentOptions, type EmitDocument, type Link, type Planned } from './document.js';
 import { Moving } from './moving.js';
 import type { ConnectionEvents, ConnectionPhase, ConnectionState } from './events.js';
 import * as packets from './packets.js';
@@ -120,6 +120,16 @@ export class ConnectionCore {
       retryAt: this.#retryAt,
       cause: this.#cause,
     };
+  }
+
+  /** The credentials of the present session, or those that are to begin the next one. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
+  /** What is to be joined on a link that is opened now. */
+  get planned(): Planned[] {
+    return [...this.#documents.values()].filter((document) => !document.hasEnded).map((document) => document.planned);
   }
 
   /** The largest payload that the gateway takes, once it said so. */

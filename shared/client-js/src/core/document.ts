@@ -14,7 +14,7 @@ import { Backoff } from './backoff.js';
 import type { DocumentEvents, DocumentPhase, DocumentState, RewriteLost } from './events.js';
 import { Arrival, unseen } from './moving.js';
 import * as packets from './packets.js';
-import type { Entry, Nack, Role, ServerPacket } from './packets.js';
+import type { AnchorAt, Entry, Nack, Role, ServerPacket, Snapshot } from './packets.js';
 import type { Payload } from './payload.js';
 import { formatPosition, isSamePosition, nextPosition, type Position } from './position.js';
 import { digestOf } from './digest.js';
@@ -40,6 +40,15 @@ export interface DocumentOptions {
   readonly verify?: boolean;
   readonly rewriteLost?: RewriteLost;
   readonly limits?: Partial<WriterLimits>;
+}
+
+/** What is to be asked of a link for one document. */
+export interface Planned {
+  readonly document: string;
+  readonly since: Position | undefined;
+  readonly client: string | undefined;
+  readonly receive: boolean;
+  readonly presence: boolean;
 }
 
 /** What the document may do to the connection. */
@@ -89,6 +98,8 @@ export class DocumentCore {
   #recent: Position[] = [];
   /** Sends no entries, since it is about to go over to another link. */
   #isHeld = false;
+  /** Whether somebody wants to know who is there. */
+  #watchesPresence = false;
   /** Goes over: what it passes on the way is nobody's business. */
   #isCrossing = false;
   #role: Role | undefined;
@@ -153,6 +164,34 @@ export class DocumentCore {
     if (!isJoined || !this.#link) return this.#emit('error', { code: 'not_joined', detail: `the access of ${subject} is changed only while joined` });
     if (!this.#access.ask(subject, action)) return this.#emit('error', { code: 'throttled', detail: 'too many such requests have no answer' });
     this.#link.send(packets[action](this.id, subject));
+  }
+
+  get watchesPresence(): boolean {
+    return this.#watchesPresence;
+  }
+
+  /** Whether to be told who is there, now and after each join. */
+  watchPresence(watch: boolean): void {
+    if (watch === this.#watchesPresence) return;
+    this.#watchesPresence = watch;
+    if (this.#phase === 'joined') this.#link?.send(packets.presence(this.id, watch));
+  }
+
+  /** Offers the content at a position; whether it could go out. */
+  putSnapshot(snapshot: Snapshot, anchors: Readonly<Record<string, AnchorAt>> | undefined): boolean {
+    if (this.#phase !== 'joined' || !this.#link) return false;
+    const packet = packets.putSnapshot(this.id, snapshot, anchors);
+    if (!packets.isWithin(this.#link.messageBytesMax, packet)) return false;
+    this.#link.send(packet);
+    return true;
+  }
+
+  /** What a join would ask now. */
+  get planned(): Planned {
+    return {
+      document: this.id, since: this.#receive ? this.#position : undefined, client: this.#writer?.client,
+      receive: this.#receive, presence: this.#watchesPresence,
+    };
   }
 
   // --- what the connection tells
@@ -298,10 +337,25 @@ export class DocumentCore {
       case 'access_changed':
         this.#access.changed(packet.subject, packet.action);
         return this.#emit('access', { subject: packet.subject, action: packet.action, position: packet.position });
+      case 'presence':
+        return this.#participants('present', packet);
+      case 'participants_entered':
+        return this.#participants('entered', packet);
+      case 'participants_left':
+        return this.#participants('left', packet);
+      case 'snapshot_due':
+        if (this.#phase === 'joined') this.#emit('snapshot_due', { position: packet.position });
+        return;
+      case 'snapshot_put':
+        return this.#emit('snapshot_put', { position: packet.position });
       case 'error':
         return this.#error(packet, now);
       default:
     }
+  }
+
+  #participants(what: 'present' | 'entered' | 'left', packet: Extract<ServerPacket, { type: 'presence' | 'participants_entered' | 'participants_left' }>): void {
+    if (this.#watchesPresence) this.#emit('participants', { what, participants: packet.participants });
   }
 
   nextDeadline(): number | undefined {
@@ -386,6 +440,7 @@ export class DocumentCore {
     this.#phase = 'joined';
     this.#joinDeadline = undefined;
     this.#pausedUntil = 0;
+    if (this.#watchesPresence) this.#link?.send(packets.presence(this.id, true));
     const lost = this.#writer?.signIn(packet.subject);
     if (lost) {
       // The row is the old identity's of another user: ask again under the new one.

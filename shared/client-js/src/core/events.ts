@@ -1,6 +1,6 @@
 // What the application hears. Each event of a document comes in the order of its log.
 
-import type { Entry, Nack, ResetCause, Role, Signal, Snapshot } from './packets.js';
+import type { Entry, Nack, Participant, ResetCause, Role, Signal, Snapshot } from './packets.js';
 import type { Payload } from './payload.js';
 import type { Position } from './position.js';
 import type { LostRange, OwnEntry } from './writer.js';
@@ -79,6 +79,12 @@ export interface AccessEvent {
   readonly position: Position;
 }
 
+/** Who is there: all of them, or who came and went since. */
+export interface ParticipantsEvent {
+  readonly what: 'present' | 'entered' | 'left';
+  readonly participants: readonly Participant[];
+}
+
 export interface DocumentEvents {
   readonly entry: EntryEvent;
   readonly reset: ResetEvent;
@@ -88,6 +94,12 @@ export interface DocumentEvents {
   readonly signal: Signal;
   readonly state: DocumentState;
   readonly access: AccessEvent;
+  /** Only while somebody watches: see `Document.presence`. */
+  readonly participants: ParticipantsEvent;
+  /** The gateway asks for a snapshot: the option `snapshot` is asked by itself. */
+  readonly snapshot_due: { readonly position: Position };
+  /** This client's snapshot was accepted. */
+  readonly snapshot_put: { readonly position: Position };
   readonly error: ErrorEvent;
 }
 

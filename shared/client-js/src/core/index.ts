@@ -2,6 +2,7 @@
 
 export * from './backoff.js';
 export * from './bytes.js';
+export * from './comment-id.js';
 export * from './connection.js';
 export * from './digest.js';
 export * from './document.js';

@@ -9,6 +9,9 @@ import { parseDigests, type ClientRow } from './row.js';
 export const SUB_PROTOCOL = 'inkwire.v1.json';
 
 export type Role = 'viewer' | 'reviewer' | 'writer' | 'owner';
+/** The log of what concerns the session's own subject, under the name by which it is joined. */
+export const NOTIFICATIONS = '$notifications';
+
 export type ResetCause = 'trimmed' | 'diverged' | 'deleted';
 
 export interface Snapshot {
@@ -41,6 +44,20 @@ export interface Signal {
   /** The position at which it was true. */
   readonly position: Position | undefined;
 }
+
+/** Who is in a document: a client with all its sessions. */
+export interface Participant {
+  /** Its client, or its session where that joined without one. */
+  readonly id: string;
+  readonly subject: string;
+  /** Not said of one who left. */
+  readonly role: Role | undefined;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly since: number | undefined;
+}
+
+/** Where an anchor of a comment lies at a snapshot's position. */
+export type AnchorAt = { readonly start: number; readonly end: number } | 'orphaned';
 
 /** Why an entry was not appended. */
 export type Nack =
@@ -110,6 +127,14 @@ export type ServerPacket =
       readonly afterMs: number | undefined;
       readonly need: string | undefined;
     }
+  | {
+      readonly type: 'presence' | 'participants_entered' | 'participants_left';
+      readonly document: string;
+      readonly participants: readonly Participant[];
+    }
+  /** The log is over its threshold: whoever has the content puts a snapshot. */
+  | { readonly type: 'snapshot_due'; readonly document: string; readonly position: Position }
+  | { readonly type: 'snapshot_put'; readonly document: string; readonly position: Position }
   | { readonly type: 'pong'; readonly id: number }
   /** This replica is about to stop: open another connection within this time. */
   | { readonly type: 'drain'; readonly afterMs: number }
@@ -157,7 +182,8 @@ function appendWith(member: string, document: string, clientSeq: number, kind: s
   return `${head.slice(0, -1)},${member}}`;
 }
 
-function isWithin(bytesMax: number, text: string): boolean {
+/** Whether the text has at most so many bytes. */
+export function isWithin(bytesMax: number, text: string): boolean {
   // A unit of UTF-16 has at most three bytes: most texts need not be encoded to be measured.
   return text.length * 3 <= bytesMax || (text.length <= bytesMax && utf8(text).length <= bytesMax);
 }
@@ -175,6 +201,17 @@ export function revoke(document: string, subject: string): string {
 
 export function grant(document: string, subject: string): string {
   return JSON.stringify({ type: 'grant', document, subject });
+}
+
+export function presence(document: string, watch: boolean): string {
+  return JSON.stringify({ type: 'presence', document, watch });
+}
+
+export function putSnapshot(document: string, snapshot: Snapshot, anchors: Readonly<Record<string, AnchorAt>> | undefined): string {
+  const head = JSON.stringify({
+    type: 'put_snapshot', document, position: formatPosition(snapshot.position), content_type: snapshot.contentType, anchors,
+  });
+  return `${head.slice(0, -1)},${snapshot.payload.member()}}`;
 }
 
 export function ping(id: number): string {
@@ -280,6 +317,13 @@ export function parsePacket(text: string): ServerPacket {
         afterMs: fields.optionalNumber('after_ms'),
         need: fields.optionalText('need'),
       };
+    case 'presence':
+    case 'participants_entered':
+    case 'participants_left':
+      return { type, document: document(), participants: fields.list('participants').map(participant) };
+    case 'snapshot_due':
+    case 'snapshot_put':
+      return { type, document: document(), position: fields.position('position') };
     case 'drain':
       return { type, afterMs: fields.number('after_ms') };
     case 'pong':
@@ -287,6 +331,15 @@ export function parsePacket(text: string): ServerPacket {
     default:
       return { type: 'unknown', name: type };
   }
+}
+
+function participant(fields: Fields): Participant {
+  return {
+    id: fields.text('id'),
+    subject: fields.text('subject'),
+    role: fields.optionalText('role') as Role | undefined,
+    since: fields.optionalNumber('since'),
+  };
 }
 
 function parseNack(fields: Fields): Nack {
@@ -401,6 +454,12 @@ class Fields {
   nested(name: string): Fields | undefined {
     const raw = memberText(this.#source, name);
     return raw === undefined || raw === 'null' ? undefined : new Fields(raw);
+  }
+
+  list(name: string): Fields[] {
+    const value = this.#members[name];
+    if (!Array.isArray(value)) throw new PacketFault(`${name} is not a list`);
+    return value.map((item) => new Fields(JSON.stringify(item)));
   }
 
   #missing(name: string): never {

@@ -148,6 +148,11 @@ impl Admission {
         self.context_where(self.anonymous.permits_socket(peer, listener))
     }
 
+    /// What all sessions share, whoever they are of.
+    pub fn shared_context(&self) -> &SessionContext {
+        &self.without_anonymous
+    }
+
     fn context_where(&self, is_anonymous: bool) -> &Arc<SessionContext> {
         match is_anonymous {
             true => &self.with_anonymous,

@@ -21,6 +21,7 @@ pub mod open_files;
 pub mod origin;
 pub mod page;
 pub mod peer;
+pub mod posts;
 pub mod problem;
 pub mod replica;
 pub mod routes;

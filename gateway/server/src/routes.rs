@@ -33,6 +33,7 @@ use crate::{
     listener::Slot,
     page,
     peer::{AddressKey, Proxies},
+    posts::PostDesk,
     problem::Problem,
     sockjs::{self, SockJs, mount::Mount},
     stop::Stop,
@@ -54,6 +55,7 @@ pub struct Gateway {
     pub addresses: SessionAddresses,
     pub counters: Arc<Counters>,
     pub sockjs: Arc<SockJs>,
+    pub posts: PostDesk,
 }
 
 /// How many sessions each address has.

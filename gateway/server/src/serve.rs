@@ -32,6 +32,7 @@ use crate::{
     memory::Memory,
     open_files,
     peer::Proxies,
+    posts::PostDesk,
     replica,
     routes::{self, Gateway, SessionAddresses},
     sockjs::{SockJs, relay::MailRelay},
@@ -278,7 +279,14 @@ impl Running {
             replica,
             refusals,
         );
+        let posts = PostDesk::start(
+            hub.clone(),
+            admission.shared_context(),
+            &self.hub_tasks,
+            &self.hub_stop,
+        );
         let gateway = Gateway {
+            posts,
             admission: Arc::new(admission),
             tickets: Arc::new(OneTimeTickets::new(
                 self.bus.tickets(),

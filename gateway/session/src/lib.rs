@@ -17,6 +17,7 @@ mod destinations;
 mod framing;
 pub mod native;
 mod now;
+pub mod posts;
 mod protocol;
 mod rates;
 mod refusal;

@@ -16,6 +16,6 @@ mod write;
 
 pub use encoding::{DecodeError, Encoding};
 pub use packet::{ClientPacket, ServerPacket};
-pub use payload::is_as_typed;
+pub use payload::{JsonPayload, is_as_typed};
 pub use read::parse_traceparent;
 pub use session::{Output, Session, SessionTimes};

@@ -46,7 +46,12 @@ pub(super) fn logged(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Byte
 /// Reads a payload that a client sends. What calls itself JSON and is not is refused, here alone: a
 /// reader takes what the log has.
 pub(super) fn sent(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes), Fault> {
-    let (content_type, payload, form) = choose(fields)?;
+    as_typed(choose(fields)?)
+}
+
+fn as_typed(
+    (content_type, payload, form): (ContentType, Bytes, Form),
+) -> Result<(ContentType, Bytes), Fault> {
     if form == Form::JsonValue || is_as_typed(&content_type, &payload) {
         Ok((content_type, payload))
     } else {
@@ -69,19 +74,46 @@ enum Form {
     Unknown,
 }
 
+/// What of a JSON object carries a payload: the same three fields, whichever object it is.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct JsonPayload<'a> {
+    /// The text of a JSON value that was parsed.
+    pub payload: Option<&'a str>,
+    pub text: Option<&'a str>,
+    pub base64: Option<&'a str>,
+    pub content_type: Option<&'a str>,
+}
+
+impl JsonPayload<'_> {
+    /// The payload that they carry, judged as one that a client sends; the error is a sentence for it.
+    pub fn read(self) -> Result<(ContentType, Bytes), String> {
+        let given_type = self.content_type.map(ContentType::parse).transpose()?;
+        let payload = self
+            .payload
+            .map_or(GivenPayload::Absent, GivenPayload::Json);
+        choose_given(payload, self.text, self.base64, given_type)
+            .and_then(as_typed)
+            .map_err(|fault| fault.detail)
+    }
+}
+
 fn choose(fields: PayloadFields<'_, '_>) -> Result<(ContentType, Bytes, Form), Fault> {
-    let PayloadFields {
-        payload,
-        text,
-        base64,
-        content_type: given_type,
-    } = fields;
-    let given_type = content_type(given_type)?;
+    let given_type = content_type(fields.content_type)?;
+    let (text, base64) = (fields.text.text()?, fields.base64.text()?);
+    choose_given(fields.payload, text, base64, given_type)
+}
+
+fn choose_given(
+    payload: GivenPayload<'_>,
+    text: Option<&str>,
+    base64: Option<&str>,
+    given_type: Option<ContentType>,
+) -> Result<(ContentType, Bytes, Form), Fault> {
     let or_default = |default: &str| match given_type {
         Some(given) => Ok(given),
         None => ContentType::parse(default).map_err(Fault::invalid),
     };
-    match (payload, text.text()?, base64.text()?) {
+    match (payload, text, base64) {
         (GivenPayload::Json(json), None, None) => {
             let content_type = or_default("application/json")?;
             if !is_json(&content_type) {

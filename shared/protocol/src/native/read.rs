@@ -25,7 +25,7 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 #[derive(Debug)]
 pub(super) struct Fault {
     code: Code,
-    detail: String,
+    pub(super) detail: String,
 }
 
 impl Fault {

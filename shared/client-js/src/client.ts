@@ -1,4 +1,4 @@
-// The driver: a WebSocket, one timer and a clock around the core. It decides nothing.
+// The driver: a link, one timer and a clock around the core. It decides nothing.
 
 import { isDocumentId } from './core/document-id.js';
 import { randomBytes } from '@noble/hashes/utils';
@@ -8,22 +8,18 @@ import { ConnectionCore, type Effect, type Token } from './core/connection.js';
 import type { ConnectionEvents, ConnectionState } from './core/events.js';
 import { NOTIFICATIONS, SUB_PROTOCOL } from './core/packets.js';
 import type { Position } from './core/position.js';
+import { TRANSPORTS, type Transport } from './core/transports.js';
 import { Document, type Gateway, type JoinOptions } from './document.js';
 import { Emitter } from './emitter.js';
 import { Http, httpBase, type Fetch } from './http.js';
+import { FetchWire } from './links/fetch-wire.js';
+import type { LinkLike } from './links/link.js';
+import { SockJsLink } from './links/sockjs.js';
+import { SseLink } from './links/sse.js';
 import { Notifications } from './notifications.js';
 
 /** What is used of a WebSocket: the browser's, node's own (22 and later), or the one of `ws`. */
-export interface WebSocketLike {
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: never) => void) | null;
-  onclose: ((event: never) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
-  /** Only node's `ws` has it: ends the connection without a word. */
-  terminate?(): void;
-}
+export type WebSocketLike = LinkLike;
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
@@ -34,8 +30,15 @@ export interface ClientOptions {
   readonly token?: string | undefined;
   /** Asked at every connect, and before a token ends: the session's credentials are renewed in place. */
   readonly getToken?: (() => string | Token | Promise<string | Token>) | undefined;
-  /** Needed where there is no global `WebSocket`: node before 22. */
+  /** Where there is no global `WebSocket`, node before 22, there is no such transport without it. */
   readonly webSocket?: WebSocketConstructor | undefined;
+  /**
+   * Which transports may be taken, the best first (default: `websocket`, `sse`, `sockjs`). The next one
+   * is taken where one does not get through; the better one is tried again later.
+   */
+  readonly transports?: readonly Transport[] | undefined;
+  /** Where SockJS is on the gateway (default `/sockjs`). */
+  readonly sockJsPath?: string | undefined;
   /** Where REST is (default: beside `url`, `https://gateway.example` of `wss://gateway.example/ws`). */
   readonly httpUrl?: string | undefined;
   /** Makes the requests of REST (default: the global `fetch`). */
@@ -48,10 +51,11 @@ export interface ClientOptions {
 export class Client extends Emitter<ConnectionEvents> {
   readonly #options: ClientOptions;
   readonly #core: ConnectionCore;
-  readonly #webSocket: WebSocketConstructor;
-  #socket: WebSocketLike | undefined;
+  readonly #webSocket: WebSocketConstructor | undefined;
+  readonly #wire: FetchWire;
+  #socket: LinkLike | undefined;
   /** To go over to, while the replica of the present one drains. */
-  #next: WebSocketLike | undefined;
+  #next: LinkLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #events: (() => void)[] = [];
   #isDispatching = false;
@@ -60,27 +64,31 @@ export class Client extends Emitter<ConnectionEvents> {
 
   constructor(options: ClientOptions) {
     super();
-    const webSocket = options.webSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
-    if (webSocket === undefined) throw new TypeError('there is no global WebSocket: give one as `webSocket`');
-    this.#webSocket = webSocket as WebSocketConstructor;
+    this.#webSocket = (options.webSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket) as WebSocketConstructor | undefined;
+    const transports = (options.transports ?? TRANSPORTS).filter((transport) => transport !== 'websocket' || this.#webSocket);
+    if (transports.length === 0) throw new TypeError('there is no global WebSocket: give one as `webSocket`, or permit another transport');
     this.#options = options;
     this.#core = new ConnectionCore(
       {
         hasTokens: options.token !== undefined || options.getToken !== undefined,
         canRenewTokens: options.getToken !== undefined,
         pingIntervalMs: options.pingIntervalMs,
+        transports,
         random: Math.random,
         drawClient: drawUuid,
+        firstClient: drawUuid(),
         wallClock: Date.now,
       },
       (name, event) => this.#events.push(() => this.dispatch(name, event)),
     );
     const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    const base = options.httpUrl ?? httpBase(options.url);
+    this.#wire = new FetchWire(base, fetch);
     this.#gateway = {
       run: this.#run,
       leave: (core, now) => this.#core.leave(core, now),
       limits: this.#core,
-      http: new Http(options.httpUrl ?? httpBase(options.url), fetch, (isRefused) => this.#tokenNow(isRefused)),
+      http: new Http(base, fetch, (isRefused) => this.#tokenNow(isRefused)),
     };
   }
 
@@ -125,6 +133,15 @@ export class Client extends Emitter<ConnectionEvents> {
   }
 
   /**
+   * Takes another transport, and prefers it from now on: the new link is opened, and everything joined
+   * there, before the present one is dropped. Nothing is lost or repeated by it.
+   */
+  use(transport: Transport): void {
+    if (transport === 'websocket' && !this.#webSocket) throw new TypeError('there is no global WebSocket: give one as `webSocket`');
+    this.#run((now) => this.#core.use(transport, now));
+  }
+
+  /**
    * For demonstrations and tests: drops the link without a word and stays away for `awayMs`
    * (default: as after any lost link), then resumes.
    */
@@ -151,10 +168,10 @@ export class Client extends Emitter<ConnectionEvents> {
       case 'fetch_token':
         return void this.#fetchToken();
       case 'open':
-        this.#socket = this.#open();
+        this.#socket = this.#open(effect.transport);
         return;
       case 'open_next':
-        this.#next = this.#open();
+        this.#next = this.#open(effect.transport);
         return;
       case 'send_next':
         return this.#next?.send(effect.text);
@@ -190,8 +207,16 @@ export class Client extends Emitter<ConnectionEvents> {
     }
   }
 
-  #open(): WebSocketLike {
-    const socket = new this.#webSocket(this.#options.url, [SUB_PROTOCOL]);
+  #link(transport: Transport): LinkLike {
+    if (transport === 'sse') return new SseLink(this.#wire, () => this.#core.planned);
+    if (transport === 'sockjs' || !this.#webSocket) {
+      return new SockJsLink(this.#wire, this.#options.sockJsPath ?? '/sockjs', () => asHex(randomBytes(16)), () => this.#core.token);
+    }
+    return new this.#webSocket(this.#options.url, [SUB_PROTOCOL]);
+  }
+
+  #open(transport: Transport): LinkLike {
+    const socket = this.#link(transport);
     // A socket that is neither any more is nobody's.
     const asWhat = (present: (now: number) => void, next: (now: number) => void): void => {
       if (this.#socket === socket) this.#run(present);

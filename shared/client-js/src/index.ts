@@ -14,6 +14,8 @@ export { Payload } from './core/payload.js';
 export { formatPosition, isSamePosition, parsePosition } from './core/position.js';
 export type { Position } from './core/position.js';
 export type { LostRange, LostReason, OwnEntry, WriterLimits } from './core/writer.js';
+export { TRANSPORTS } from './core/transports.js';
+export type { Transport } from './core/transports.js';
 export { AppendRefused, Document } from './document.js';
 export type { AppendOptions, JoinOptions, MakeSnapshot, OfferedSnapshot, SignalOptions } from './document.js';
 export type { Listener } from './emitter.js';

@@ -13,6 +13,7 @@ import { Moving } from './moving.js';
 import type { ConnectionEvents, ConnectionPhase, ConnectionState } from './events.js';
 import * as packets from './packets.js';
 import { PacketFault, parsePacket, type ServerPacket } from './packets.js';
+import { Transports, type Transport } from './transports.js';
 
 const OPEN_TIMEOUT_MS = 10_000;
 /** How long a `pong` may take before the link counts as dead. */
@@ -27,6 +28,8 @@ const RENEW_AGAIN_MS = 1_000;
 const RENEWAL_REFUSALS: ReadonlySet<string> = new Set(['unauthenticated', 'token_expired', 'unavailable', 'throttled']);
 /** How long a `left` may take. */
 const LEAVE_TIMEOUT_MS = 60_000;
+/** The close code of a link whose requests are not answered. */
+export const POSTS_BLOCKED = 4998;
 /** Used where a gateway does not say it. */
 const MESSAGE_BYTES_MAX_DEFAULT = 2_097_152;
 
@@ -43,20 +46,27 @@ export interface ConnectionOptions {
   readonly canRenewTokens: boolean;
   /** How often the round trip is measured, at most (default 10 s). */
   readonly pingIntervalMs?: number | undefined;
+  /** Those that may be used, the best first (default: WebSocket alone). */
+  readonly transports?: readonly Transport[] | undefined;
   /** From 0 to 1. */
   readonly random: () => number;
   /** A new client id. */
   readonly drawClient: () => string;
+  /**
+   * The first client id of each document: an event stream can name one for all of its documents.
+   * Default: each document draws its own.
+   */
+  readonly firstClient?: string | undefined;
   /** The wall clock, in ms since 1970: for the end of tokens, and for the age of what was sent. */
   readonly wallClock: () => number;
 }
 
 export type Effect =
   | { readonly do: 'fetch_token' }
-  | { readonly do: 'open' }
+  | { readonly do: 'open'; readonly transport: Transport }
   | { readonly do: 'send'; readonly text: string }
   /** Open another link beside the present one, to go over to. */
-  | { readonly do: 'open_next' }
+  | { readonly do: 'open_next'; readonly transport: Transport }
   | { readonly do: 'send_next'; readonly text: string }
   | { readonly do: 'drop_next' }
   /** From here on the next link is the present one; the former is to be closed. */
@@ -80,9 +90,16 @@ export class ConnectionCore {
   readonly #documents = new Map<string, DocumentCore>();
   /** Documents that were left on this link, until `left`: what is heard of them is not for the next join. */
   readonly #leaving = new Map<string, { readonly deadline: number }>();
+  /** Documents whose first client id was drawn. */
+  readonly #hasJoined = new Set<string>();
   #effects: Effect[] = [];
   /** The next link, while the replica of the present one drains. */
   #moving: Moving | undefined;
+  readonly #transports: Transports;
+  /** Of the present link. */
+  #transport: Transport = 'websocket';
+  /** Whether something came on the present link behind its `welcome`. */
+  #isHeard = false;
   #phase: Phase = 'idle';
   #linkNumber = 0;
   #token: string | undefined;
@@ -109,6 +126,7 @@ export class ConnectionCore {
     this.#options = options;
     this.#emit = emit;
     this.#retries = new Backoff(options.random, 100, RETRY_MAX_MS);
+    this.#transports = new Transports(options.transports ?? ['websocket']);
   }
 
   get state(): ConnectionState {
@@ -116,6 +134,7 @@ export class ConnectionCore {
       phase: PHASES[this.#phase],
       replica: this.#phase === 'connected' ? this.#replica : undefined,
       subject: this.#subject,
+      transport: this.#phase === 'connected' ? this.#transport : undefined,
       roundTripMs: this.#phase === 'connected' ? this.#roundTripMs : undefined,
       retryAt: this.#retryAt,
       cause: this.#cause,
@@ -159,7 +178,7 @@ export class ConnectionCore {
     if (this.#documents.has(id)) throw new Error(`the document ${id} is joined already`);
     this.#beginMoveAgain(now);
     const document = new DocumentCore(id, options, emit, {
-      random: this.#options.random, client: this.#options.drawClient, wallClock: this.#options.wallClock,
+      random: this.#options.random, client: this.#clientsOf(id), wallClock: this.#options.wallClock,
     });
     this.#documents.set(id, document);
     if (this.#phase === 'closed') document.end(this.#cause ?? 'closed');
@@ -186,6 +205,25 @@ export class ConnectionCore {
   cut(awayMs: number | undefined, now: number): void {
     if (this.#phase === 'closed' || this.#phase === 'idle') return;
     this.#loseLink('cut', now, awayMs);
+  }
+
+  /**
+   * Takes another transport: the new link is opened, and all is joined there, before the present one is
+   * dropped. From now on it is the preferred one.
+   */
+  use(transport: Transport, now: number): void {
+    this.#transports.prefer(transport);
+    if (this.#phase === 'opening' || this.#phase === 'greeting') {
+      this.#transports.take(transport);
+      return this.#loseLink('moved', now, 0);
+    }
+    if (this.#phase !== 'connected') return this.#transports.take(transport);
+    if (this.#moving?.transport === transport) return;
+    if (this.#moving) {
+      this.#dropNext(now);
+      this.#moving = undefined;
+    }
+    if (this.#transport !== transport) this.#moving = new Moving(this.#options.random, now, transport, 'asked');
   }
 
   /** The network is said to be back: no need to wait longer. */
@@ -332,6 +370,7 @@ export class ConnectionCore {
   nextDeadline(): number | undefined {
     const moments = [this.#openDeadline, this.#retryAt, this.#moving?.deadline, this.#moving?.settleAt];
     if (this.#phase === 'connected') {
+      if (!this.#moving) moments.push(this.#transports.againAt);
       moments.push(this.#pingAt, this.#pinged && this.#pinged.at + PONG_TIMEOUT_MS, this.#isRenewing ? undefined : this.#renewAt);
     }
     for (const { deadline } of this.#leaving.values()) moments.push(deadline);
@@ -359,6 +398,17 @@ export class ConnectionCore {
 
   // --- inside
 
+  /** A document that was left and is joined again counts from 1 anew: it is another client then. */
+  #clientsOf(id: string): () => string {
+    let first = this.#hasJoined.has(id) ? undefined : this.#options.firstClient;
+    this.#hasJoined.add(id);
+    return () => {
+      const client = first ?? this.#options.drawClient();
+      first = undefined;
+      return client;
+    };
+  }
+
   #changeAccess(id: string, subject: string, action: AccessAction): void {
     const document = this.#documents.get(id);
     if (document) document.changeAccess(subject, action);
@@ -378,16 +428,22 @@ export class ConnectionCore {
   #open(now: number): void {
     this.#phase = 'opening';
     this.#openDeadline = now + OPEN_TIMEOUT_MS;
-    this.#effects.push({ do: 'open' });
+    this.#transport = this.#transports.current;
+    this.#isHeard = false;
+    this.#effects.push({ do: 'open', transport: this.#transport });
     this.#tell();
   }
 
   #toldToMove(afterMs: number, now: number): void {
-    if (this.#phase !== 'connected' || this.#moving) return;
-    this.#moving = new Moving(this.#options.random, now + this.#options.random() * afterMs);
+    if (this.#phase !== 'connected') return;
+    if (this.#moving) this.#moving.cause = 'drain';
+    else this.#moving = new Moving(this.#options.random, now + this.#options.random() * afterMs, this.#transport);
   }
 
   #tickMove(now: number): void {
+    if (!this.#moving && this.#phase === 'connected' && isDue(this.#transports.againAt, now)) {
+      this.#moving = new Moving(this.#options.random, now, this.#transports.better(now), 'better');
+    }
     const moving = this.#moving;
     if (!moving) return;
     if (isDue(moving.settleAt, now)) {
@@ -403,7 +459,7 @@ export class ConnectionCore {
 
   #openNext(now: number): void {
     this.#moving?.enter('opening', now);
-    this.#effects.push({ do: 'open_next' });
+    if (this.#moving) this.#effects.push({ do: 'open_next', transport: this.#moving.transport });
   }
 
   /** Joins on the next link what can be joined there, and goes over once all of it stands. */
@@ -431,7 +487,9 @@ export class ConnectionCore {
   #goOver(moving: Moving, now: number): void {
     const { welcome } = moving;
     if (!welcome) return;
-    this.#moving = moving.againAt === undefined ? undefined : new Moving(this.#options.random, moving.againAt);
+    this.#transport = moving.transport;
+    this.#transports.take(moving.transport);
+    this.#moving = moving.againAt === undefined ? undefined : new Moving(this.#options.random, moving.againAt, moving.transport);
     this.#leaving.clear();
     this.#effects.push({ do: 'go_over' });
     this.#greeted(welcome, now);
@@ -453,7 +511,15 @@ export class ConnectionCore {
   }
 
   #postponeMove(now: number): void {
-    this.#moving?.postpone(now);
+    const moving = this.#moving;
+    moving?.postpone(now);
+    if (moving?.isGivenUp) {
+      this.#moving = undefined;
+      if (moving.cause === 'asked') {
+        this.#transports.prefer(this.#transport);
+        this.#emit('error', { code: 'transport_unavailable', detail: `${moving.transport} does not get through` });
+      }
+    }
     for (const document of [...this.#documents.values()]) document.release(now);
   }
 
@@ -479,6 +545,8 @@ export class ConnectionCore {
   /** A session begins on this link. */
   #greeted(packet: Extract<ServerPacket, { type: 'welcome' }>, now: number): void {
     this.#connectedAt = now;
+    this.#isHeard = false;
+    this.#transports.stands(now);
     this.#refusals = 0;
     this.#cause = undefined;
     this.#replica = packet.replica;
@@ -522,7 +590,9 @@ export class ConnectionCore {
 
   #ponged(id: number, now: number): void {
     if (this.#pinged?.id === id) {
-      this.#roundTripMs = now - this.#pinged.at;
+      // What is written by requests has no round trip of its own.
+      this.#roundTripMs = this.#transport === 'sse' ? undefined : now - this.#pinged.at;
+      this.#isHeard = true;
       this.#pinged = undefined;
       this.#tell();
     }
@@ -540,6 +610,9 @@ export class ConnectionCore {
     }
     // 1002, 1007 and 1009 speak of a defect: the same again would fail again at once.
     if (code === 1009) this.#giveUpLargest();
+    // The link stood, but what is written over it did not get through.
+    if (code === POSTS_BLOCKED) this.#transports.failed(true);
+    if (this.#phase !== 'connected' && code < 4000 && code !== 1012 && code !== 1013) this.#transports.failed(false);
     const isDefect = code === 1002 || code === 1007 || code === 1009;
     this.#loseLink(cause, now, isDefect ? RETRY_MAX_MS : undefined, 'is closed');
   }
@@ -562,6 +635,9 @@ export class ConnectionCore {
   #loseLink(cause: string, now: number, awayMs?: number, link?: 'is closed'): void {
     const wasConnected = this.#phase === 'connected';
     const hasLink = wasConnected || this.#phase === 'opening' || this.#phase === 'greeting';
+    // Opened, and then silent: something on the way does not let it through.
+    const isSilent = cause === 'timeout' || (cause === 'heartbeat_timeout' && !this.#isHeard);
+    if (hasLink && isSilent) this.#transports.failed(true);
     if (wasConnected && now - this.#connectedAt >= STEADY_AFTER_MS) this.#retries.reset();
     this.#phase = 'waiting';
     this.#cause = cause;

@@ -3,6 +3,7 @@
 import type { Entry, Nack, Participant, ResetCause, Role, Signal, Snapshot } from './packets.js';
 import type { Payload } from './payload.js';
 import type { Position } from './position.js';
+import type { Transport } from './transports.js';
 import type { LostRange, OwnEntry } from './writer.js';
 
 /** The connection as a whole. */
@@ -13,7 +14,9 @@ export interface ConnectionState {
   /** The replica that answers, while connected. */
   readonly replica: string | undefined;
   readonly subject: string | undefined;
-  /** The latest round trip to it. */
+  /** What the present link is, while connected. */
+  readonly transport: Transport | undefined;
+  /** The latest round trip to it; unknown over `sse`. */
   readonly roundTripMs: number | undefined;
   /** While waiting: when the next attempt is made, in the driver's clock. */
   readonly retryAt: number | undefined;

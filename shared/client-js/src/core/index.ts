@@ -11,4 +11,5 @@ export * from './packets.js';
 export * from './payload.js';
 export * from './position.js';
 export * from './row.js';
+export * from './transports.js';
 export * from './writer.js';

@@ -1,4 +1,4 @@
-// Make before break (C15): while the present link goes on, the next one is opened and the documents are
+// Make before break (C15), when a replica drains and when another transport is to be taken: while the present link goes on, the next one is opened and the documents are
 // joined there; only when all of it stands does the client go over, in one step. Until then nothing of
 // the present link has changed, so a next one that fails costs nothing.
 //
@@ -10,6 +10,7 @@ import { Backoff } from './backoff.js';
 import { digestOf } from './digest.js';
 import type { ServerPacket } from './packets.js';
 import { isSamePosition, nextPosition, type Position } from './position.js';
+import type { Transport } from './transports.js';
 
 /** How long a connection, and then a `welcome`, may take. */
 export const NEXT_TIMEOUT_MS = 10_000;
@@ -20,6 +21,17 @@ export const SETTLE_MAX_MS = 1_000;
 /** Packets of one document that are kept until the client goes over. */
 const KEPT_MAX = 8_192;
 const RETRY_MAX_MS = 10_000;
+/** Who asked for another transport waits for so many attempts. */
+const ATTEMPTS_MAX = 3;
+
+/** Why to move. */
+export type MovingCause =
+  /** The replica is about to stop: it is tried as long as the link lives. */
+  | 'drain'
+  /** Another transport was asked for. */
+  | 'asked'
+  /** A better transport may work again: one attempt. */
+  | 'better';
 
 type DocumentPacket = Extract<ServerPacket, { document: string }>;
 
@@ -106,8 +118,9 @@ export class Moving {
   againAt: number | undefined;
   readonly #retries: Backoff;
   #deadline: number | undefined;
+  #attempts = 0;
 
-  constructor(random: () => number, deadline: number) {
+  constructor(random: () => number, deadline: number, readonly transport: Transport, public cause: MovingCause = 'drain') {
     this.#retries = new Backoff(random, 100, RETRY_MAX_MS);
     this.#deadline = deadline;
   }
@@ -134,7 +147,13 @@ export class Moving {
     this.#deadline = now + ARRIVAL_TIMEOUT_MS;
   }
 
+  /** Whether it is not tried any more. */
+  get isGivenUp(): boolean {
+    return this.#attempts >= (this.cause === 'drain' ? Infinity : this.cause === 'asked' ? ATTEMPTS_MAX : 1);
+  }
+
   postpone(now: number): void {
+    this.#attempts += 1;
     this.stage = 'waiting';
     this.arrivals.clear();
     this.welcome = this.settleAt = this.againAt = undefined;

@@ -12,7 +12,7 @@ use inkwire_model::{
 use crate::SessionId;
 
 /// How many different encodings of one entry can be shared.
-const ENCODING_SLOTS: usize = 10;
+const ENCODING_SLOTS: usize = 14;
 
 /// One of the write-once places for an encoding; the sessions agree on what stands where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

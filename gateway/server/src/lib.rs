@@ -13,6 +13,7 @@ pub mod config;
 pub mod connection;
 pub mod counters;
 pub mod drain;
+pub mod events;
 pub mod health;
 pub mod in_flight;
 pub mod listener;

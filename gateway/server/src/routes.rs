@@ -21,7 +21,7 @@ use inkwire_protocol::{
     native::Encoding,
     websocket::{Refusal, accept, accept_extended},
 };
-use inkwire_session::{Framing, Place, Presented, Protocol, Tally};
+use inkwire_session::{Framing, Place, Presented, Protocol, Tally, sse::EventTimes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
@@ -30,6 +30,7 @@ use crate::{
     admission::Admission,
     connection::HttpIo,
     counters::{Counters, Limit},
+    events,
     listener::Slot,
     page,
     peer::{AddressKey, Proxies},
@@ -56,6 +57,7 @@ pub struct Gateway {
     pub counters: Arc<Counters>,
     pub sockjs: Arc<SockJs>,
     pub posts: PostDesk,
+    pub events: EventTimes,
 }
 
 /// How many sessions each address has.
@@ -75,6 +77,7 @@ pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
         .route("/ws", any(ws))
         .route("/stomp", any(stomp))
         .merge(tickets::routes())
+        .merge(events::routes())
         .merge(sockjs::routes(mounts))
         .merge(page::routes())
         .method_not_allowed_fallback(async || {

@@ -310,6 +310,7 @@ impl Running {
             },
             counters: self.counters.clone(),
             sockjs: self.start_sockjs(&config.sockjs),
+            events: config.events,
         };
         let ends = Ends {
             leaving: self.stop.leaving.clone(),

@@ -6,10 +6,11 @@ use std::{sync::Arc, time::Instant};
 use bytes::BytesMut;
 use inkwire_hub::{Outbox, Request, SessionId, Wire};
 use inkwire_model::{Code, UnixMillis};
+use inkwire_protocol::native::Encoding;
 
 use crate::{
     Content, Framing, Notice, Presented, Protocol, SessionContext, native::NativeSession,
-    stomp::StompSession,
+    sse::EventStream, stomp::StompSession,
 };
 
 /// The receive half of a session, owned by its connection's task.
@@ -25,10 +26,13 @@ use crate::{
 pub enum Conversation<W> {
     Native(NativeSession<W>),
     Stomp(Box<StompSession<W>>),
+    /// Begun by a request that says all that its client has to say.
+    Events(Box<EventStream<W>>),
 }
 
 impl<W: Wire> Conversation<W> {
     /// A session that waits for its client's first words. `presented` came with the handshake.
+    /// Event streams are [opened](EventStream::open) by themselves: nothing is spoken to them.
     pub fn open(
         context: Arc<SessionContext>,
         protocol: Protocol,
@@ -41,6 +45,12 @@ impl<W: Wire> Conversation<W> {
             Protocol::Native(encoding) => Self::Native(NativeSession::open(
                 context, encoding, framing, outbox, presented, now,
             )),
+            Protocol::Events => {
+                let json = Encoding::Json;
+                Self::Native(NativeSession::open(
+                    context, json, framing, outbox, presented, now,
+                ))
+            }
             Protocol::Stomp(_) => {
                 let session = StompSession::open(context, framing, outbox, presented, now);
                 Self::Stomp(Box::new(session))
@@ -53,6 +63,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.id(),
             Self::Stomp(session) => session.id(),
+            Self::Events(session) => session.id(),
         }
     }
 
@@ -61,6 +72,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.is_known(),
             Self::Stomp(session) => session.is_known(),
+            Self::Events(session) => session.is_known(),
         }
     }
 
@@ -79,6 +91,7 @@ impl<W: Wire> Conversation<W> {
                 },
             ),
             Self::Stomp(session) => session.receive(payload, now, wall_ms),
+            Self::Events(_) => {}
         }
     }
 
@@ -91,13 +104,14 @@ impl<W: Wire> Conversation<W> {
                 let detail = "packets need a transport with messages, such as a WebSocket";
                 session.close(Code::Malformed, detail);
             }
+            Self::Events(_) => octets.clear(),
         }
     }
 
     /// What it holds of a frame that is not whole.
     pub fn held_bytes(&self) -> usize {
         match self {
-            Self::Native(_) => 0,
+            Self::Native(_) | Self::Events(_) => 0,
             Self::Stomp(session) => session.held_bytes(),
         }
     }
@@ -107,13 +121,14 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => Protocol::Native(session.encoding()),
             Self::Stomp(session) => Protocol::Stomp(session.is_known().then(|| session.version())),
+            Self::Events(_) => Protocol::Events,
         }
     }
 
     /// Whether the client said goodbye and is awaited to end the connection.
     pub fn has_left(&self) -> bool {
         match self {
-            Self::Native(_) => false,
+            Self::Native(_) | Self::Events(_) => false,
             Self::Stomp(session) => session.has_left(),
         }
     }
@@ -121,7 +136,7 @@ impl<W: Wire> Conversation<W> {
     /// Whether it is over as the client asked: the transport ends the connection.
     pub fn has_ended(&self) -> bool {
         match self {
-            Self::Native(_) => false,
+            Self::Native(_) | Self::Events(_) => false,
             Self::Stomp(session) => session.has_ended(),
         }
     }
@@ -131,6 +146,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.heard(now),
             Self::Stomp(session) => session.heard(now),
+            Self::Events(_) => {}
         }
     }
 
@@ -139,6 +155,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.next_deadline(),
             Self::Stomp(session) => session.next_deadline(),
+            Self::Events(session) => session.next_deadline(),
         }
     }
 
@@ -147,13 +164,14 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.handle_deadline(now, wall_ms),
             Self::Stomp(session) => session.handle_deadline(now, wall_ms),
+            Self::Events(session) => session.handle_deadline(now, wall_ms),
         }
     }
 
     /// The outbox called: what its other half noted for this one is to be looked at.
     pub fn called(&mut self, now: Instant, wall_ms: UnixMillis) {
         match self {
-            Self::Native(_) => {}
+            Self::Native(_) | Self::Events(_) => {}
             Self::Stomp(session) => session.called(now, wall_ms),
         }
     }
@@ -164,6 +182,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.drain(notice),
             Self::Stomp(session) => session.drain(notice),
+            Self::Events(session) => session.drain(notice),
         }
     }
 
@@ -172,6 +191,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.is_parting(),
             Self::Stomp(session) => session.is_parting(),
+            Self::Events(session) => session.is_parting(),
         }
     }
 
@@ -180,6 +200,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.take_commands(),
             Self::Stomp(session) => session.take_commands(),
+            Self::Events(session) => session.take_commands(),
         }
     }
 
@@ -188,6 +209,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.flush(),
             Self::Stomp(session) => session.flush(),
+            Self::Events(session) => session.flush(),
         }
     }
 
@@ -196,6 +218,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.close(code, detail),
             Self::Stomp(session) => session.close(code, detail),
+            Self::Events(session) => session.close(code, detail),
         }
     }
 
@@ -204,6 +227,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.leave_all(),
             Self::Stomp(session) => session.leave_all(),
+            Self::Events(session) => session.leave_all(),
         }
     }
 
@@ -214,6 +238,8 @@ impl<W: Wire> Conversation<W> {
             // Its entries are handed over as they come.
             Self::Native(session) => session.leave_all(),
             Self::Stomp(session) => session.hear_end(now, wall_ms),
+            // Nothing of it waits for an answer.
+            Self::Events(session) => session.leave_all(),
         }
     }
 
@@ -222,6 +248,7 @@ impl<W: Wire> Conversation<W> {
         match self {
             Self::Native(session) => session.is_closing(),
             Self::Stomp(session) => session.is_closing(),
+            Self::Events(session) => session.is_closing(),
         }
     }
 }

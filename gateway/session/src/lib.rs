@@ -21,6 +21,7 @@ pub mod posts;
 mod protocol;
 mod rates;
 mod refusal;
+pub mod sse;
 pub mod stomp;
 mod tally;
 #[cfg(test)]

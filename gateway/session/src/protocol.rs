@@ -14,16 +14,19 @@ pub enum Protocol {
     Native(Encoding),
     /// The version is settled by CONNECT.
     Stomp(Option<Version>),
+    /// Events in one direction, each a native packet in JSON.
+    Events,
 }
 
 impl Protocol {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Native(Encoding::Json),
         Self::Native(Encoding::MessagePack),
         Self::Stomp(None),
         Self::Stomp(Some(Version::V1_0)),
         Self::Stomp(Some(Version::V1_1)),
         Self::Stomp(Some(Version::V1_2)),
+        Self::Events,
     ];
 
     /// The WebSocket sub-protocols, of all protocols together.
@@ -53,6 +56,7 @@ impl Protocol {
             Self::Stomp(Some(Version::V1_0)) => "stomp/1.0",
             Self::Stomp(Some(Version::V1_1)) => "stomp/1.1",
             Self::Stomp(Some(Version::V1_2)) => "stomp/1.2",
+            Self::Events => "events",
         }
     }
 
@@ -61,6 +65,8 @@ impl Protocol {
         match self {
             Self::Native(encoding) => native::farewell(encoding, framing),
             Self::Stomp(_) => stomp::farewell(framing),
+            // A stream's outbox is made with its own.
+            Self::Events => Box::new(move |code| framing.end(code)),
         }
     }
 }

@@ -5,5 +5,6 @@
 
 pub mod native;
 pub mod sockjs;
+pub mod sse;
 pub mod stomp;
 pub mod websocket;

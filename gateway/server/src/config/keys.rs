@@ -203,6 +203,10 @@ keys! {
         "Largest body of a request that sends messages over SockJS, all its messages together; above, 413 `too_large`.";
     SOCKJS_DISCONNECT_DELAY_MS "sockjs_disconnect_delay_ms" number(100, DAY_MS), "5000",
         "A SockJS session for which no request receives is over after so long.";
+    SSE_HEARTBEAT_MS "sse_heartbeat_ms" number(100, DAY_MS), "20000",
+        "How often an event stream shows that it lives, with a comment: less than the smallest idle timeout on the way.";
+    SSE_RETRY_MS "sse_retry_ms" number(1, DAY_MS), "2000",
+        "How long a client whose event stream ended is told to wait until it connects again.";
     BODY_READ_TIMEOUT_MS "body_read_timeout_ms" number(100, DAY_MS), "10000",
         "How long the body of a request may take; above, 408.";
     MESSAGE_BYTES_MAX "message_bytes_max" number(1_024, 67_108_864), "2097152",

@@ -19,7 +19,7 @@ use inkwire_bus_redis::RedisConfig;
 use inkwire_hub::{HubConfig, OutboxLimits, document::DocumentConfig};
 use inkwire_model::Role;
 use inkwire_protocol::native::SessionTimes;
-use inkwire_session::{Rate, SessionLimits};
+use inkwire_session::{Rate, SessionLimits, sse::EventTimes};
 
 pub use fault::{Fault, Faults, Source};
 pub use layers::Given;
@@ -52,6 +52,7 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     pub session: SessionConfig,
     pub sockjs: SockJsConfig,
+    pub events: EventTimes,
     pub outbox: OutboxLimits,
     pub memory: MemoryLimits,
     pub hub: HubConfig,
@@ -180,6 +181,10 @@ impl Config {
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
             sockjs: sockjs::read(layers, session.times),
+            events: EventTimes {
+                heartbeat_ms: layers.number(&keys::SSE_HEARTBEAT_MS),
+                retry_ms: layers.number(&keys::SSE_RETRY_MS),
+            },
             session,
             outbox: outbox(layers),
             memory: memory(layers),

@@ -32,10 +32,13 @@ pub enum Transport {
     SockJsEventSource,
     SockJsHtmlFile,
     SockJsJsonp,
+    /// An event stream.
+    EventStream,
+    EventStreamOverHttp2,
 }
 
 impl Transport {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::WebSocket,
         Self::WebSocketOverHttp2,
         Self::Tcp,
@@ -46,6 +49,8 @@ impl Transport {
         Self::SockJsEventSource,
         Self::SockJsHtmlFile,
         Self::SockJsJsonp,
+        Self::EventStream,
+        Self::EventStreamOverHttp2,
     ];
 
     /// The metric label.
@@ -61,6 +66,8 @@ impl Transport {
             Self::SockJsEventSource => "sockjs/eventsource",
             Self::SockJsHtmlFile => "sockjs/htmlfile",
             Self::SockJsJsonp => "sockjs/jsonp",
+            Self::EventStream => "sse",
+            Self::EventStreamOverHttp2 => "sse_http2",
         }
     }
 }

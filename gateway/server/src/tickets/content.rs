@@ -18,6 +18,9 @@ pub(super) struct Content {
     destinations: HashMap<String, String>,
     expires_at_ms: Option<UnixMillis>,
     origin: Option<String>,
+    /// Of a stream's secret: which ticket it was given for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_ticket: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,7 +53,20 @@ impl Content {
             },
             expires_at_ms: grant.expires_at_ms,
             origin: origin.map(str::to_owned),
+            of_ticket: None,
         }
+    }
+
+    /// The same for one stream, which needs no page to be named.
+    pub(super) fn of_stream(grant: &Grant, ticket: &str) -> Self {
+        Self {
+            of_ticket: Some(ticket.to_owned()),
+            ..Self::of(grant, None)
+        }
+    }
+
+    pub(super) fn is_of_stream_of(&self, ticket: &str) -> bool {
+        self.of_ticket.as_deref() == Some(ticket)
     }
 
     pub(super) fn pack(&self) -> Vec<u8> {

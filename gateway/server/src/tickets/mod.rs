@@ -5,6 +5,7 @@ mod content;
 mod credential;
 mod rates;
 mod routes;
+mod stream;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 pub use credential::Credential;
 pub use routes::routes;
+pub use stream::{KnownStream, StreamSecret};
 
 use content::Content;
 use rates::Rates;
@@ -135,6 +137,24 @@ impl OneTimeTickets {
             redeemer: redeemer(origin, peer),
             repeat_within: REPEAT_WITHIN,
         };
+        let content = self.redeem_in_turn(redemption, peer).await?;
+        // One that was shown with another origin has leaked; it is spent.
+        match content.grant_for(origin) {
+            Some(grant) => Ok(grant),
+            None => {
+                // It was given back above.
+                let _counted = self.refused_rates.take(&AddressKey::from(peer));
+                Err(TicketError::Refused)
+            }
+        }
+    }
+
+    /// What is kept, for one of those who may ask the bus now.
+    async fn redeem_in_turn(
+        &self,
+        redemption: Redemption,
+        peer: IpAddr,
+    ) -> Result<Content, TicketError> {
         // The turn comes first, so that a crowd behind one address waits instead of emptying its bucket.
         let turn = timeout(TURN_TIMEOUT, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
@@ -144,27 +164,21 @@ impl OneTimeTickets {
         self.refused_rates
             .take(&address)
             .map_err(|after| TicketError::TooManyRefused { after })?;
-        let grant = self.redeem_kept(redemption, origin).await;
+        let kept = self.redeem_kept(redemption).await;
         // Taken before, so that also those on their way count.
-        if grant != Err(TicketError::Refused) {
+        if !matches!(kept, Err(TicketError::Refused)) {
             self.refused_rates.give_back(&address);
         }
-        grant
+        kept
     }
 
-    async fn redeem_kept(
-        &self,
-        redemption: Redemption,
-        origin: Option<&str>,
-    ) -> Result<Grant, TicketError> {
+    async fn redeem_kept(&self, redemption: Redemption) -> Result<Content, TicketError> {
         let content = self.kept.redeem(redemption).await?;
         let content = content.ok_or(TicketError::Refused)?;
-        let content = Content::unpack(&content).ok_or_else(|| {
+        Content::unpack(&content).ok_or_else(|| {
             tracing::error!("what is kept under a ticket was not understood");
             TicketError::Refused
-        })?;
-        // One that was shown with another origin has leaked; it is spent.
-        content.grant_for(origin).ok_or(TicketError::Refused)
+        })
     }
 }
 

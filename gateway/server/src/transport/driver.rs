@@ -18,7 +18,10 @@ use inkwire_session::{Framing, Notice, Presented, SessionContext};
 use tokio::{io::AsyncRead, time::sleep_until};
 use tracing::debug;
 
-use super::{Application, Beginning, Chosen, Heard, Inflow, LinkWire, Speech, buffer};
+use super::{
+    Application, Beginning, Chosen, Heard, Inflow, LinkWire, Silence, Speech, buffer,
+    silence::NoInflow,
+};
 use crate::{
     clock,
     config::WebSocketConfig,
@@ -77,28 +80,30 @@ where
         presented: agreed.presented,
     };
     let session = Application::begin(beginning, &outbox, chosen, Instant::now());
-    let mut driver = Driver {
-        half,
-        kept: BytesMut::from(read_before),
-        inflow,
-        framing: agreed.framing,
+    let seat = Seat {
         session,
-        presence: shared.memory.enter(&outbox),
         outbox,
-        close_timeout: shared.config.close_timeout,
-        phase: Phase::Open,
-        goodbye: None,
-        is_read_out: false,
-        visits: shared.visits,
+        framing: agreed.framing,
         arrival: agreed.arrival,
-        visit: None,
     };
-    driver.run(&shared.hub, shared.stop).await;
-    shared.counters.end(driver.outbox.closing());
-    if let Some(mut visit) = driver.visit.take() {
-        visit.end(driver.outbox.closing());
-    }
+    let mut driver = Driver::new(half, inflow, read_before, seat, &shared);
+    driver.finish_with(shared).await;
     (driver.half, driver.outbox)
+}
+
+/// A session that has begun, and where what it says goes.
+pub struct Seat<W> {
+    pub session: Application<W>,
+    pub outbox: Arc<Outbox<W>>,
+    pub framing: Framing,
+    pub arrival: Arrival,
+}
+
+/// The life of a session that hears nothing but its client's end.
+pub async fn drive<W: LinkWire>(silence: Silence, seat: Seat<W>, shared: Shared) -> Arc<Outbox<W>> {
+    let mut driver = Driver::new(silence, NoInflow, Bytes::new(), seat, &shared);
+    driver.finish_with(shared).await;
+    driver.outbox
 }
 
 struct Driver<R, W, I> {
@@ -156,6 +161,34 @@ enum Event {
 }
 
 impl<R: AsyncRead + Unpin, W: LinkWire, I: Inflow> Driver<R, W, I> {
+    fn new(half: R, inflow: I, read_before: Bytes, seat: Seat<W>, shared: &Shared) -> Self {
+        Self {
+            half,
+            kept: BytesMut::from(read_before),
+            inflow,
+            framing: seat.framing,
+            session: seat.session,
+            presence: shared.memory.enter(&seat.outbox),
+            outbox: seat.outbox,
+            close_timeout: shared.config.close_timeout,
+            phase: Phase::Open,
+            goodbye: None,
+            is_read_out: false,
+            visits: shared.visits.clone(),
+            arrival: seat.arrival,
+            visit: None,
+        }
+    }
+
+    /// Runs it, and tells who counts how it ended.
+    async fn finish_with(&mut self, shared: Shared) {
+        self.run(&shared.hub, shared.stop).await;
+        shared.counters.end(self.outbox.closing());
+        if let Some(mut visit) = self.visit.take() {
+            visit.end(self.outbox.closing());
+        }
+    }
+
     async fn run(&mut self, hub: &Hub, stop: Stop) {
         // Commands on their way to the hub; those that come meanwhile wait in the session.
         let mut handing = pin!(None);

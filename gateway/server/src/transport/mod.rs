@@ -6,6 +6,7 @@ mod buffer;
 mod driver;
 pub mod http2;
 mod inflow;
+mod silence;
 mod sockjs_inflow;
 pub mod stream;
 mod stream_wire;
@@ -14,7 +15,8 @@ mod wire;
 
 pub use application::{Application, Beginning, Chosen, Inside, Speech};
 pub(crate) use driver::poll_some;
-pub use driver::{Agreed, Shared, converse};
+pub use driver::{Agreed, Seat, Shared, converse, drive};
 pub use inflow::{Heard, Inflow, Violation};
+pub use silence::Silence;
 use stream_wire::StreamWire;
 pub use wire::{LinkWire, SocketWire};

@@ -183,89 +183,10 @@ impl<W: Wire> NativeMember<W> {
                 Some((Priority::Message, bytes))
             }
             own => {
-                let packet = self.packet(document.clone(), own)?;
+                let packet = packet_of(document.clone(), own, &self.subject, || self.role())?;
                 Some((Priority::Message, self.connection.encode(&packet)))
             }
         }
-    }
-
-    /// What this member alone is told; `None` for what all are told, and after the end.
-    fn packet(&self, document: DocumentId, delivery: &Delivery<'_>) -> Option<ServerPacket> {
-        Some(match delivery {
-            Delivery::Entry(_) | Delivery::Signal(_) | Delivery::Presence(_) => return None,
-            Delivery::Ack {
-                client_seq,
-                position,
-                duplicate,
-            } => ServerPacket::Ack {
-                document,
-                client_seq: *client_seq,
-                position: *position,
-                duplicate: *duplicate,
-            },
-            Delivery::Nack { client_seq, nack } => ServerPacket::Nack {
-                document,
-                client_seq: *client_seq,
-                nack: (*nack).clone(),
-            },
-            Delivery::Joined { position, row } => ServerPacket::Joined {
-                document,
-                position: *position,
-                role: self.role()?,
-                subject: self.subject.clone(),
-                row: row.cloned(),
-            },
-            Delivery::Reset {
-                cause,
-                position,
-                row,
-                snapshot,
-            } => ServerPacket::Reset {
-                document,
-                cause: *cause,
-                position: *position,
-                row: row.cloned(),
-                snapshot: snapshot.cloned(),
-            },
-            Delivery::Snapshot(snapshot) => ServerPacket::Snapshot {
-                document,
-                snapshot: Arc::clone(snapshot),
-            },
-            Delivery::Ended(code) => ServerPacket::Ended {
-                document,
-                code: *code,
-            },
-            Delivery::AccessChanged {
-                subject,
-                action,
-                result: Ok(position),
-            } => ServerPacket::AccessChanged {
-                document,
-                subject: (*subject).clone(),
-                action: *action,
-                position: *position,
-            },
-            Delivery::AccessChanged {
-                subject,
-                result: Err(_),
-                ..
-            } => ServerPacket::Error {
-                code: Code::Unavailable,
-                document: Some(document),
-                detail: format!(
-                    "whether the access of {subject} was changed is not known; ask again"
-                ),
-                after_ms: None,
-                need: None,
-            },
-            Delivery::Waiting { after_ms } => ServerPacket::Error {
-                code: Code::Unavailable,
-                document: Some(document),
-                detail: "the log cannot be reached now; this goes on by itself".to_owned(),
-                after_ms: Some(*after_ms),
-                need: None,
-            },
-        })
     }
 
     /// Whether `signal` came from this very client. One without a client cannot be told from others
@@ -273,6 +194,88 @@ impl<W: Wire> NativeMember<W> {
     fn is_own(&self, signal: &Signal) -> bool {
         signal.client.is_some() && signal.client == self.client && signal.author == self.subject
     }
+}
+
+/// What one member alone is told; `None` for what all are told, and after the end.
+pub(crate) fn packet_of(
+    document: DocumentId,
+    delivery: &Delivery<'_>,
+    subject: &Subject,
+    role: impl FnOnce() -> Option<Role>,
+) -> Option<ServerPacket> {
+    Some(match delivery {
+        Delivery::Entry(_) | Delivery::Signal(_) | Delivery::Presence(_) => return None,
+        Delivery::Ack {
+            client_seq,
+            position,
+            duplicate,
+        } => ServerPacket::Ack {
+            document,
+            client_seq: *client_seq,
+            position: *position,
+            duplicate: *duplicate,
+        },
+        Delivery::Nack { client_seq, nack } => ServerPacket::Nack {
+            document,
+            client_seq: *client_seq,
+            nack: (*nack).clone(),
+        },
+        Delivery::Joined { position, row } => ServerPacket::Joined {
+            document,
+            position: *position,
+            role: role()?,
+            subject: subject.clone(),
+            row: row.cloned(),
+        },
+        Delivery::Reset {
+            cause,
+            position,
+            row,
+            snapshot,
+        } => ServerPacket::Reset {
+            document,
+            cause: *cause,
+            position: *position,
+            row: row.cloned(),
+            snapshot: snapshot.cloned(),
+        },
+        Delivery::Snapshot(snapshot) => ServerPacket::Snapshot {
+            document,
+            snapshot: Arc::clone(snapshot),
+        },
+        Delivery::Ended(code) => ServerPacket::Ended {
+            document,
+            code: *code,
+        },
+        Delivery::AccessChanged {
+            subject,
+            action,
+            result: Ok(position),
+        } => ServerPacket::AccessChanged {
+            document,
+            subject: (*subject).clone(),
+            action: *action,
+            position: *position,
+        },
+        Delivery::AccessChanged {
+            subject,
+            result: Err(_),
+            ..
+        } => ServerPacket::Error {
+            code: Code::Unavailable,
+            document: Some(document),
+            detail: format!("whether the access of {subject} was changed is not known; ask again"),
+            after_ms: None,
+            need: None,
+        },
+        Delivery::Waiting { after_ms } => ServerPacket::Error {
+            code: Code::Unavailable,
+            document: Some(document),
+            detail: "the log cannot be reached now; this goes on by itself".to_owned(),
+            after_ms: Some(*after_ms),
+            need: None,
+        },
+    })
 }
 
 impl<W: Wire> Subscriber for NativeMember<W> {

@@ -10,4 +10,5 @@ mod session;
 mod tests;
 
 pub use connection::farewell;
+pub(crate) use member::packet_of;
 pub use session::NativeSession;

@@ -286,6 +286,7 @@ mod tests {
                 content_type: Default::default(),
                 payload: text.as_bytes().into(),
                 traceparent: None,
+                comment: None,
             };
             last = last.next(&entry.digest());
             Arc::new(entry.at(last))

@@ -95,6 +95,7 @@ impl Writers {
                 content_type: ContentType::default(),
                 payload: vec![b'x'; PAYLOAD_BYTES].into(),
                 traceparent: None,
+                comment: None,
             }
         });
         let append = Append::new(Ticket(0), document.clone(), entries.collect());

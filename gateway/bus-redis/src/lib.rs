@@ -24,6 +24,7 @@ mod queues;
 mod read_call;
 mod reader;
 mod record;
+mod review;
 mod row;
 mod signal_message;
 mod subscriber;

@@ -168,6 +168,7 @@ mod tests {
             content_type: ContentType::parse("text/plain").unwrap(),
             payload: Bytes::from_static(b"\x00\xff-1-{}"),
             traceparent: traceparent.map(Arc::from),
+            comment: None,
         }
     }
 

@@ -6,7 +6,7 @@ use inkwire_model::{
     ClientRow, ClientSeq, DocumentId, Entry, Position, ResetCause, Signal, Snapshot,
 };
 
-use crate::{PresenceAnnouncement, PresenceAnswer, PresenceVersion, Ticket};
+use crate::{CommentRefusal, PresenceAnnouncement, PresenceAnswer, PresenceVersion, Ticket};
 
 /// Something that a replica's hub has to know.
 #[derive(Debug, Clone)]
@@ -101,6 +101,8 @@ pub enum Refusal {
     },
     Revoked,
     LogFull,
+    /// What it does to comments cannot be done.
+    Comment(CommentRefusal),
     /// The call came after its deadline: it did nothing.
     Expired,
     /// An earlier entry of the same client in this call was refused, or another one of what is taken

@@ -15,6 +15,7 @@ pub mod memory;
 mod presence;
 mod queues;
 mod request;
+mod review;
 mod tickets;
 
 pub use event::{
@@ -35,6 +36,7 @@ pub use queues::{
     SendGroup, Sent, Turn, Turned,
 };
 pub use request::{Append, Asker, PageLimit, Read, ReadFrom, Retention, Ticket, WHOLE_ENTRIES_MAX};
+pub use review::{CommentRefusal, Notice, RECIPIENTS_MAX, Review, ReviewFuture, ReviewLimits};
 pub use tickets::{MemoryTickets, Redemption, TicketFuture, TicketHash, Tickets};
 
 use inkwire_model::{DocumentId, Signal};

@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         content_type: ContentType::default(),
         payload: Bytes::from_static(b"1"),
         traceparent: None,
+        comment: None,
     };
     let entry: Arc<Entry> = Arc::new(new.clone().at(position));
     let mut observed = Observed::new(Arc::new(Unwatched), Arc::default());

@@ -3,7 +3,8 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use inkwire_bus::{
-    Bus, Listener, Mail, MemoryBus, MemoryQueues, MemoryTickets, QueueLimits, Queues, Tickets,
+    Bus, Listener, Mail, MemoryBus, MemoryQueues, MemoryStore, MemoryTickets, QueueLimits, Queues,
+    Review, Tickets,
 };
 use inkwire_bus_redis::{
     CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
@@ -33,6 +34,8 @@ pub struct ReplicaBus {
     redis: Option<RedisConfig>,
     queues: QueueLimits,
     running: Option<(Arc<RedisBus>, watch::Receiver<Health>)>,
+    /// Where the logs of the embedded bus are.
+    store: Arc<MemoryStore>,
 }
 
 impl ReplicaBus {
@@ -48,13 +51,14 @@ impl ReplicaBus {
             redis,
             queues,
             running: None,
+            store: Arc::default(),
         }
     }
 
     /// Starts it. That Redis is away is no fault.
     pub fn start(&mut self, listener: Arc<dyn Listener>) -> Result<Arc<dyn Bus>, BusFault> {
         let Some(config) = self.redis.clone() else {
-            return Ok(Arc::new(MemoryBus::embedded(listener)));
+            return Ok(Arc::new(MemoryBus::attach(&self.store, listener)));
         };
         let bus = Arc::new(RedisBus::start(config, listener)?);
         self.running = Some((bus.clone(), bus.health()));
@@ -74,6 +78,14 @@ impl ReplicaBus {
         match &self.running {
             Some((bus, _)) => bus.clone(),
             None => Arc::new(MemoryQueues::new(self.queues)),
+        }
+    }
+
+    /// Comments and notifications, beside the logs. Ask after the start.
+    pub fn review(&self) -> Arc<dyn Review> {
+        match &self.running {
+            Some((bus, _)) => bus.clone(),
+            None => self.store.clone(),
         }
     }
 

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{ext, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
+use inkwire_bus::Review;
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::Encoding,
@@ -49,6 +50,8 @@ use crate::{
 pub struct Gateway {
     pub admission: Arc<Admission>,
     pub tickets: Arc<OneTimeTickets>,
+    /// Comments and notifications.
+    pub review: Arc<dyn Review>,
     pub websocket: Shared,
     pub sessions: TaskTracker,
     /// One for each session that there may be.

@@ -288,6 +288,7 @@ impl Running {
         let gateway = Gateway {
             posts,
             admission: Arc::new(admission),
+            review: self.bus.review(),
             tickets: Arc::new(OneTimeTickets::new(
                 self.bus.tickets(),
                 config.admission.tickets,

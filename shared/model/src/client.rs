@@ -47,6 +47,13 @@ impl ClientId {
         }
     }
 
+    /// A client that follows from what a hash was made of: a UUID of version 8.
+    pub fn from_hash(hash: [u8; 16]) -> Self {
+        let builder = uuid::Builder::from_bytes(hash);
+        let variant = builder.with_variant(uuid::Variant::RFC4122);
+        Self::Uuid(variant.with_version(uuid::Version::Custom).into_uuid())
+    }
+
     /// A new random client.
     pub fn random() -> Self {
         Self::Uuid(Uuid::new_v4())

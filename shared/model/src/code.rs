@@ -91,6 +91,7 @@ codes! {
     TokenExpired         "token_expired"         401 4401 Reauthenticated "The token has expired.";
     TokenInUrl           "token_in_url"          400 0    Corrected "A token stands in the address; addresses end up in logs.";
     TicketRefused        "ticket_refused"        401 0    Reauthenticated "The ticket is unknown, over, or was used before.";
+    UnknownComment       "unknown_comment"       404 0    Corrected "The document has no comment of this id.";
     Forbidden            "forbidden"             403 0    Never     "The role in this document does not permit it.";
     OriginRefused        "origin_refused"        403 0    Never     "Pages of this origin may not connect.";
     Revoked              "revoked"               403 0    Never     "Access to this document was revoked.";

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{ClientId, ClientKey, Digest, Position, Subject};
+use crate::{ClientId, ClientKey, CommentEffect, Digest, Position, Subject};
 
 /// Number of an entry of one client in one document: 1, 2, 3 ….
 pub type ClientSeq = u64;
@@ -91,6 +91,8 @@ pub struct NewEntry {
     pub content_type: ContentType,
     pub payload: Bytes,
     pub traceparent: Option<Arc<str>>,
+    /// What it does to the comments of its document, in the same step as it is appended (C11).
+    pub comment: Option<Arc<CommentEffect>>,
 }
 
 impl NewEntry {
@@ -114,7 +116,7 @@ impl NewEntry {
         }
     }
 
-    /// What `entry` was before it had a position.
+    /// What `entry` was before it had a position, without what it does to comments.
     pub fn clone_of(entry: &Entry) -> Self {
         let Entry {
             at,
@@ -136,6 +138,7 @@ impl NewEntry {
             content_type,
             payload,
             traceparent,
+            comment: None,
         }
     }
 
@@ -150,6 +153,7 @@ impl NewEntry {
             content_type,
             payload,
             traceparent,
+            comment: _,
         } = self;
         Entry {
             position,

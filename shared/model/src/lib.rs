@@ -6,10 +6,12 @@
 mod access;
 mod client;
 mod code;
+mod comment;
 mod digest;
 mod document_id;
 mod entry;
 mod nack;
+mod notification;
 mod participant;
 mod position;
 mod queue_name;
@@ -23,10 +25,18 @@ mod subject;
 pub use access::{ACCESS_AUTHOR, AccessAction, AccessChange, AccessPayload};
 pub use client::{ClientId, ClientKey, InvalidClientId};
 pub use code::{CODES, Code, CodeRow, Retry};
+pub use comment::{
+    Anchor, Comment, CommentChange, CommentEffect, CommentId, InvalidComment, InvalidCommentId,
+    MENTIONS_MAX, QUOTE_BYTES_MAX, Resolved, TEXT_BYTES_MAX,
+};
 pub use digest::{Digest, ShortDigest};
 pub use document_id::{DocumentId, InvalidDocumentId, LogClass};
 pub use entry::{ClientSeq, ContentType, Entry, Kind, NewEntry, UnixMillis};
 pub use nack::Nack;
+pub use notification::{
+    NOTIFICATION_TEXT_CHARS_MAX, Notification, NotificationKind, notification_message,
+    notification_text,
+};
 pub use participant::{InvalidParticipant, Participant, ParticipantId, PresenceNews};
 pub use position::{ChainHash, InvalidPosition, Position, Seq};
 pub use queue_name::{InvalidQueueName, QueueName};

@@ -55,6 +55,12 @@ impl Subject {
     }
 }
 
+impl serde::Serialize for Subject {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 impl Borrow<str> for Subject {
     fn borrow(&self) -> &str {
         &self.0

@@ -31,6 +31,7 @@ fn entry() -> impl Strategy<Value = NewEntry> {
                     content_type: ContentType::parse(content_type).unwrap(),
                     payload: Bytes::from(payload),
                     traceparent: None,
+                    comment: None,
                 }
             },
         )

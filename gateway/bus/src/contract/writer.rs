@@ -72,6 +72,7 @@ impl Writer {
             content_type: ContentType::default(),
             payload: Bytes::copy_from_slice(text.as_bytes()),
             traceparent: None,
+            comment: None,
         }
     }
 

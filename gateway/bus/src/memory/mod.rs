@@ -8,6 +8,7 @@ mod log;
 mod post;
 mod presence;
 mod replica;
+mod review;
 mod store;
 
 use std::sync::Arc;

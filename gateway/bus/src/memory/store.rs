@@ -15,11 +15,14 @@ use super::{
     replica::Replica,
 };
 use crate::{
-    BusEvent, Head, PresenceAnnouncement, PresenceAnswer, PresenceChange, Retention, Unavailable,
+    AppendOutcome, BusEvent, Head, PresenceAnnouncement, PresenceAnswer, PresenceChange, Retention,
+    ReviewLimits, Unavailable,
 };
 
 /// The hard cap of a log unless told otherwise (C9).
 pub const LOG_ENTRIES_MAX: usize = 100_000;
+/// Latest notifications of a subject that are kept, unless told otherwise.
+const NOTIFICATIONS_KEPT: u32 = 1_000;
 
 /// Logs in memory, and the replicas attached to them.
 pub struct MemoryStore {
@@ -44,6 +47,9 @@ pub(super) struct Shelf {
     /// Who is in each document; a document that ever had somebody stays.
     pub(super) participants: HashMap<DocumentId, Participants>,
     log_entries_max: usize,
+    review_limits: ReviewLimits,
+    /// Latest notifications of a subject that are kept.
+    notifications_kept: u32,
     replicas: BTreeMap<ReplicaKey, Replica>,
     last_key: ReplicaKey,
     /// Everybody's post; made anew when a replica comes or goes, so that a request only clones it.
@@ -64,12 +70,24 @@ impl MemoryStore {
                 logs: HashMap::new(),
                 participants: HashMap::new(),
                 log_entries_max,
+                review_limits: ReviewLimits::default(),
+                notifications_kept: NOTIFICATIONS_KEPT,
                 replicas: BTreeMap::new(),
                 last_key: ReplicaKey(0),
                 posts: Arc::default(),
             }),
             started: Instant::now(),
         }
+    }
+
+    /// The same store, with these limits of comments and notifications.
+    pub fn with_review(self, limits: ReviewLimits, notifications_kept: u32) -> Self {
+        {
+            let mut shelf = self.lock();
+            shelf.review_limits = limits;
+            shelf.notifications_kept = notifications_kept;
+        }
+        self
     }
 
     /// Milliseconds that only rise, for the age of rows.
@@ -139,7 +157,9 @@ impl Shelf {
                 // Without random numbers there is no identity, hence no log: the caller tries later.
                 getrandom::fill(&mut identity).map_err(|_| Unavailable)?;
                 let start = Position::start(ChainHash::from_random(identity));
-                Ok(place.insert(Log::new(start, self.log_entries_max)))
+                let mut log = Log::new(start, self.log_entries_max);
+                log.limit_comments(self.review_limits);
+                Ok(place.insert(log))
             }
         }
     }
@@ -152,7 +172,28 @@ impl Shelf {
         (retention, whole): (Retention, bool),
     ) -> Result<Appended, Unavailable> {
         let log = self.log(document)?;
-        Ok(log.append_as(now, entries, retention, whole))
+        let appended = log.append_as(now, entries, retention, whole);
+        for notice in log.take_notices() {
+            for (log, entry) in notice.entries(document) {
+                // Without random numbers there is no log for it, as there is none for anything.
+                let _ = self.notify(log, now, entry);
+            }
+        }
+        Ok(appended)
+    }
+
+    /// Appends to the log of somebody's notifications.
+    pub(super) fn notify(
+        &mut self,
+        log: DocumentId,
+        now: UnixMillis,
+        entry: NewEntry,
+    ) -> Result<AppendOutcome, Unavailable> {
+        let retention = Retention::Latest(self.notifications_kept);
+        let entries = vec![(entry.digest(), entry)];
+        let appended = self.log(&log)?.append_as(now, entries, retention, false);
+        self.announce(log, appended.entries);
+        appended.outcomes.into_iter().next().ok_or(Unavailable)
     }
 
     pub(super) fn heads(&self, documents: Vec<DocumentId>, reached: bool) -> Vec<Head> {

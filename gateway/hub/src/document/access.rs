@@ -82,8 +82,10 @@ impl KnownAccess {
                 Refusal::Gap { expected, .. } => expected.saturating_sub(1),
                 Refusal::ClientConflict { row } => row.client_seq,
                 Refusal::Expired => return Restored::Late,
-                // Told by the first refusal of its subject. The other two never meet these entries.
-                Refusal::Dropped | Refusal::Revoked | Refusal::LogFull => continue,
+                // Told by the first refusal of its subject. The others never meet these entries.
+                Refusal::Dropped | Refusal::Revoked | Refusal::LogFull | Refusal::Comment(_) => {
+                    continue;
+                }
             };
             besides.extend(self.one_more(entry, stands_at));
         }

@@ -118,6 +118,7 @@ impl<M> Document<M> {
             content_type: ContentType::default(),
             payload: Bytes::from(payload),
             traceparent: None,
+            comment: None,
         };
         self.append_access(request, entry, fx);
     }

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use inkwire_bus::{
-    AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Ticket, Unavailable,
+    AppendOutcome, Asker, CommentRefusal, Continuity, LogPage, PageLimit, ReadFrom, Refusal,
+    Ticket, Unavailable,
 };
-use inkwire_model::{ClientSeq, DocumentId, Nack, NewEntry, Position, Rule, rule_holds};
+use inkwire_model::{ClientSeq, DocumentId, Nack, NewEntry, Position, Role, Rule, rule_holds};
 
 use super::{
     Appending, Document, Effects, Note, OnItsWay, Outcome, Reading, ResyncReason,
@@ -301,6 +302,14 @@ pub(super) fn refused(refusal: Refusal, retry_ms: u64) -> Refused {
         }
         Refusal::Revoked => (Nack::Revoked, None),
         Refusal::LogFull => (Nack::LogFull, None),
+        Refusal::Comment(CommentRefusal::Forbidden) => {
+            let need = Role::Owner;
+            (Nack::Forbidden { need }, None)
+        }
+        Refusal::Comment(refusal) => {
+            let why = refusal.to_string();
+            (Nack::Invalid { why }, None)
+        }
         // Dropped: what was refused was of another session of the same client; a session's own refusal
         // swallows what it sent after it.
         Refusal::Expired | Refusal::Dropped => (Nack::Unavailable { after_ms: retry_ms }, None),

@@ -78,6 +78,7 @@ fn entry(client_seq: u64, traceparent: Option<&str>) -> NewEntry {
         content_type: ContentType::default(),
         payload: Bytes::from_static(b"1"),
         traceparent: traceparent.map(Arc::from),
+        comment: None,
     }
 }
 

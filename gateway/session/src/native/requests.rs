@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use inkwire_hub::{Attendance, Command, Join, JoinFrom, MemberKey, Submission, Wire};
 use inkwire_model::{
-    AccessAction, Capability, ClientId, ClientSeq, Code, ContentType, DocumentId, Kind, Nack,
-    NewEntry, ParticipantId, Position, Role, Signal, Subject,
+    AccessAction, Capability, ClientId, ClientSeq, Code, CommentEffect, ContentType, DocumentId,
+    Kind, Nack, NewEntry, ParticipantId, Position, Role, Signal, Subject,
 };
 use inkwire_protocol::native::ServerPacket;
 use uuid::Uuid;
@@ -226,8 +226,8 @@ impl<W: Wire> Requests<W> {
     ) -> Result<(), Refusal> {
         let (key, client, role) = self.writer_in(document, request.client_seq)?;
         let client_seq = request.client_seq;
-        let entry = match self.check(&request, role, now) {
-            Ok(()) => Ok(NewEntry {
+        let entry = match self.check(document, &request, role, now) {
+            Ok(comment) => Ok(NewEntry {
                 at: now.wall_ms,
                 author: self.grant.subject.clone(),
                 client,
@@ -236,6 +236,7 @@ impl<W: Wire> Requests<W> {
                 content_type: request.content_type,
                 payload: request.payload,
                 traceparent: request.traceparent,
+                comment,
             }),
             Err(nack) => {
                 self.refusals.add(nack.code());
@@ -369,7 +370,13 @@ impl<W: Wire> Requests<W> {
     }
 
     /// What speaks against an entry. What will be refused at every attempt is said first.
-    fn check(&mut self, request: &AppendRequest, role: Role, now: Now) -> Result<(), Nack> {
+    fn check(
+        &mut self,
+        document: &DocumentId,
+        request: &AppendRequest,
+        role: Role,
+        now: Now,
+    ) -> Result<Option<Arc<CommentEffect>>, Nack> {
         if request.kind.is_access() {
             let why = "only the gateway writes entries of the kinds access.*".to_owned();
             return Err(Nack::Invalid { why });
@@ -386,10 +393,21 @@ impl<W: Wire> Requests<W> {
         if request.payload.len() > max_bytes {
             return Err(Nack::TooLarge { max_bytes });
         }
-        self.rates
-            .append(&request.payload, now.instant)
-            .map_err(|throttled| Nack::Throttled {
-                after_ms: throttled.after_ms,
-            })
+        let AppendRequest {
+            kind,
+            content_type,
+            payload,
+            ..
+        } = request;
+        let comment = CommentEffect::of_entry(document, kind, content_type, payload, role)
+            .map_err(|why| {
+                let why = why.to_string();
+                Nack::Invalid { why }
+            })?;
+        let within = self.rates.append(payload, now.instant);
+        within.map_err(|throttled| Nack::Throttled {
+            after_ms: throttled.after_ms,
+        })?;
+        Ok(comment)
     }
 }

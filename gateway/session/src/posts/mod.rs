@@ -19,7 +19,7 @@ use std::{
 
 use inkwire_hub::{Command, Delivery, Join, JoinFrom, MemberKey, Reach, Request};
 use inkwire_model::{
-    Capability, ClientId, ClientSeq, Code, DocumentId, Nack, NewEntry, Subject, UnixMillis,
+    Capability, ClientId, ClientSeq, Code, DocumentId, Nack, NewEntry, Role, Subject, UnixMillis,
 };
 
 use crate::{CodeCounts, Grant, SessionLimits, Tally, commands::Commands, now::Now, rates::Rates};
@@ -345,11 +345,16 @@ impl<R> Posts<R> {
             } else if posting.payload.len() > max_bytes {
                 Err(Nack::TooLarge { max_bytes })
             } else {
-                self.rates_of(&grant.subject, now.instant)
-                    .append(&posting.payload, now.instant)
-                    .map_err(|throttled| Nack::Throttled {
-                        after_ms: throttled.after_ms,
-                    })
+                // Who has no role was refused above.
+                let effect = posting.effect(document, role.unwrap_or(Role::Viewer));
+                effect.and_then(|effect| {
+                    self.rates_of(&grant.subject, now.instant)
+                        .append(&posting.payload, now.instant)
+                        .map(|()| effect)
+                        .map_err(|throttled| Nack::Throttled {
+                            after_ms: throttled.after_ms,
+                        })
+                })
             };
             if let Err(nack) = &verdict {
                 if refused.is_none() {
@@ -358,7 +363,10 @@ impl<R> Posts<R> {
                 refused.get_or_insert(client_seq);
             }
             let author = grant.subject.clone();
-            let entry = verdict.map(|()| posting.into_entry(author, client.clone(), now.wall_ms));
+            let entry = verdict.map(|comment| {
+                let entry = posting.into_entry(author, client.clone(), now.wall_ms);
+                NewEntry { comment, ..entry }
+            });
             checked.push((client_seq, entry));
         }
         checked

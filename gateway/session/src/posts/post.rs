@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use inkwire_model::{
-    ClientId, ClientSeq, ContentType, DocumentId, Kind, NewEntry, Subject, UnixMillis,
+    ClientId, ClientSeq, CommentEffect, ContentType, DocumentId, Kind, Nack, NewEntry, Role,
+    Subject, UnixMillis,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,20 @@ pub struct Posting {
 }
 
 impl Posting {
+    /// What it does to the comments of a document.
+    pub(super) fn effect(
+        &self,
+        document: &DocumentId,
+        role: Role,
+    ) -> Result<Option<Arc<CommentEffect>>, Nack> {
+        let (kind, content_type) = (&self.kind, &self.content_type);
+        CommentEffect::of_entry(document, kind, content_type, &self.payload, role).map_err(|why| {
+            Nack::Invalid {
+                why: why.to_string(),
+            }
+        })
+    }
+
     pub(super) fn into_entry(self, author: Subject, client: ClientId, at: UnixMillis) -> NewEntry {
         NewEntry {
             at,
@@ -36,6 +51,7 @@ impl Posting {
             content_type: self.content_type,
             payload: self.payload,
             traceparent: self.traceparent,
+            comment: None,
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use inkwire_hub::{Command, Join, JoinFrom, MemberKey, Submission, Wire};
 use inkwire_model::{
-    Capability, ClientId, ClientSeq, Code, DocumentId, Kind, LogClass, Nack, NewEntry,
+    Capability, ClientId, ClientSeq, Code, CommentEffect, DocumentId, InvalidComment, Kind,
+    LogClass, Nack, NewEntry, Role,
 };
 use inkwire_protocol::stomp::{Committed, SendFrame};
 use inkwire_writer::{Draft, Jitter, WriterLimits};
@@ -66,7 +67,7 @@ impl<W: Wire> Requests<W> {
             .checked(&document, send)
             .map_err(|refused| self.as_nack(refused))
             .and_then(|draft| self.within_rate(draft, now))
-            .map(|draft| self.entry(client.clone(), client_seq, draft, now));
+            .map(|draft| self.entry(&document, client.clone(), client_seq, draft, now));
         let submissions = vec![Submission { client_seq, entry }];
         let run = Run {
             submissions,
@@ -187,7 +188,7 @@ impl<W: Wire> Requests<W> {
             .map_err(Refusal::from)?;
         let mut submissions = Vec::with_capacity(entries.len());
         for (client_seq, draft) in entries {
-            let entry = Ok(self.entry(client.clone(), client_seq, draft, now));
+            let entry = Ok(self.entry(&document, client.clone(), client_seq, draft, now));
             submissions.push(Submission { client_seq, entry });
         }
         let run = Run {
@@ -289,7 +290,7 @@ impl<W: Wire> Requests<W> {
         for due in runs {
             let submissions = due.numbered.into_iter().map(|numbered| {
                 let client_seq = numbered.client_seq;
-                let entry = self.entry(client.clone(), client_seq, numbered.draft, now);
+                let entry = self.entry(&way.0, client.clone(), client_seq, numbered.draft, now);
                 Submission {
                     client_seq,
                     entry: Ok(entry),
@@ -534,7 +535,9 @@ impl<W: Wire> Requests<W> {
             return Err(Refused::new(Code::TooLarge, detail).with("max-bytes", max_bytes));
         }
         let draft = content::draft(document, send)?;
-        self.role_for(document, capability(&draft.kind))?;
+        let role = self.role_for(document, capability(&draft.kind))?;
+        effect(document, &draft, role)
+            .map_err(|why| Refused::new(Code::Invalid, why.to_string()))?;
         Ok(draft)
     }
 
@@ -561,7 +564,17 @@ impl<W: Wire> Requests<W> {
         })
     }
 
-    fn entry(&self, client: ClientId, client_seq: ClientSeq, draft: Draft, now: Now) -> NewEntry {
+    fn entry(
+        &self,
+        document: &DocumentId,
+        client: ClientId,
+        client_seq: ClientSeq,
+        draft: Draft,
+        now: Now,
+    ) -> NewEntry {
+        // It was checked before it was numbered.
+        let role = self.grant.role_in(document).unwrap_or(Role::Viewer);
+        let comment = effect(document, &draft, role).unwrap_or_default();
         NewEntry {
             at: now.wall_ms,
             author: self.grant.subject.clone(),
@@ -571,6 +584,7 @@ impl<W: Wire> Requests<W> {
             content_type: draft.content_type,
             payload: draft.payload,
             traceparent: draft.traceparent,
+            comment,
         }
     }
 }
@@ -590,6 +604,21 @@ fn least(log: &DocumentId) -> Capability {
         LogClass::Document => Capability::Comment,
         LogClass::Topic(_) | LogClass::User(_) => Capability::Edit,
     }
+}
+
+/// What an entry does to comments.
+fn effect(
+    document: &DocumentId,
+    draft: &Draft,
+    role: Role,
+) -> Result<Option<Arc<CommentEffect>>, InvalidComment> {
+    CommentEffect::of_entry(
+        document,
+        &draft.kind,
+        &draft.content_type,
+        &draft.payload,
+        role,
+    )
 }
 
 fn capability(kind: &Kind) -> Capability {

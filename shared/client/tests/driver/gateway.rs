@@ -280,6 +280,7 @@ fn hear(
                 content_type,
                 payload,
                 traceparent: None,
+                comment: None,
             };
             let answer = shared.log.lock().unwrap().append(entry);
             vec![match answer {

@@ -154,7 +154,9 @@ impl World {
                 AppendOutcome::Refused(Refusal::ClientConflict { .. }) => "refused: conflict",
                 AppendOutcome::Refused(Refusal::Revoked) => "refused: revoked",
                 AppendOutcome::Refused(Refusal::Expired) => "refused: after its deadline",
-                AppendOutcome::Refused(Refusal::LogFull | Refusal::Dropped) => "refused: dropped",
+                AppendOutcome::Refused(
+                    Refusal::LogFull | Refusal::Comment(_) | Refusal::Dropped,
+                ) => "refused: dropped",
             });
         }
     }

@@ -134,6 +134,7 @@ fn name(outcome: &AppendOutcome) -> String {
         AppendOutcome::Refused(Refusal::UnknownClient) => "unknown_client".into(),
         AppendOutcome::Refused(Refusal::ClientConflict { .. }) => "client_conflict".into(),
         AppendOutcome::Refused(Refusal::Revoked) => "revoked".into(),
+        AppendOutcome::Refused(Refusal::Comment(_)) => "comment".into(),
         AppendOutcome::Refused(Refusal::LogFull) => "log_full".into(),
         AppendOutcome::Refused(Refusal::Expired) => "expired".into(),
         AppendOutcome::Refused(Refusal::Dropped) => "dropped".into(),

@@ -3,6 +3,7 @@
 //! It holds everything above its base. What is below is gone, but for the position of the base
 //! itself, so that a resume exactly there can still be checked.
 
+mod comments;
 mod rows;
 mod whole;
 
@@ -12,13 +13,14 @@ use std::{
 };
 
 use inkwire_model::{
-    AccessAction, AccessChange, ClientId, ClientKey, Digest, Entry, NewEntry, Position, ResetCause,
-    Rule, Seq, Snapshot, Subject, UnixMillis, rule_holds,
+    AccessAction, AccessChange, ClientId, ClientKey, Comment, CommentId, Digest, Entry, NewEntry,
+    Position, ResetCause, Rule, Seq, Snapshot, Subject, UnixMillis, rule_holds,
 };
 
-use self::rows::Rows;
+use self::{comments::Comments, rows::Rows};
 use crate::{
-    AppendOutcome, Asker, Continuity, LogPage, PageLimit, ReadFrom, Refusal, Retention, Standing,
+    AppendOutcome, Asker, Continuity, LogPage, Notice, PageLimit, ReadFrom, Refusal, Retention,
+    ReviewLimits, Standing,
 };
 
 /// The entries of one document, with all that an append is checked against.
@@ -30,6 +32,7 @@ pub struct Log {
     rows: Rows,
     revoked: HashSet<Subject>,
     snapshot: Option<Arc<Snapshot>>,
+    comments: Comments,
     entries_max: usize,
 }
 
@@ -60,6 +63,7 @@ impl Log {
             rows: Rows::default(),
             revoked: HashSet::new(),
             snapshot: None,
+            comments: Comments::default(),
             entries_max,
         }
     }
@@ -158,6 +162,16 @@ impl Log {
             return AppendOutcome::Refused(Refusal::LogFull);
         }
         let position = self.head().next(digest);
+        match &entry.comment {
+            Some(effect) => {
+                if let Err(refusal) = self.comments.check(&entry, effect) {
+                    return AppendOutcome::Refused(Refusal::Comment(refusal));
+                }
+                self.comments.apply(&entry, effect, position);
+            }
+            None if is_access => {}
+            None => self.comments.contributed(&entry.author),
+        }
         let entry = Arc::new(entry.at(position));
         self.rows.record(now, key, position, digest);
         self.change_access(&entry);
@@ -286,6 +300,36 @@ impl Log {
         }
         self.snapshot = Some(snapshot);
         Ok(())
+    }
+
+    /// How much its comments may hold.
+    pub(super) fn limit_comments(&mut self, limits: ReviewLimits) {
+        self.comments.limits = limits;
+    }
+
+    /// The comments in the order of their creation.
+    pub fn comments(&self) -> Vec<Comment> {
+        let comments = self.comments.all().into_iter();
+        comments.map(|comment| self.with_doubt(comment)).collect()
+    }
+
+    pub fn comment(&self, id: CommentId) -> Option<Comment> {
+        self.comments
+            .one(id)
+            .map(|comment| self.with_doubt(comment))
+    }
+
+    /// An anchor whose position a fork removed is orphaned while it is gone (C11).
+    fn with_doubt(&self, mut comment: Comment) -> Comment {
+        let anchored_at = comment.anchor.as_ref().map(|anchor| anchor.position);
+        let is_gone = |at| self.check(at) == Err(ResetCause::Diverged);
+        comment.orphaned |= anchored_at.is_some_and(is_gone);
+        comment
+    }
+
+    /// What people are to be notified of.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.comments.outbox)
     }
 
     /// A row expires, as after a day without use. False if there was none.

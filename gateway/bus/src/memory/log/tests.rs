@@ -31,6 +31,7 @@ fn entry(author: &str, number: u8, client_seq: u64, text: &str) -> (Digest, NewE
         content_type: ContentType::default(),
         payload: Bytes::copy_from_slice(text.as_bytes()),
         traceparent: None,
+        comment: None,
     })
 }
 

@@ -32,6 +32,8 @@ impl Log {
     ) -> Option<(usize, Refusal)> {
         let mut next: HashMap<ClientKey, ClientSeq> = HashMap::new();
         let mut appended = 0;
+        // Comments as they will be after those before: made only if some change them.
+        let mut comments: Option<super::Comments> = None;
         for (at, (digest, entry)) in entries.iter().enumerate() {
             let key = entry.key();
             if self.is_revoked(&key.subject) {
@@ -43,6 +45,13 @@ impl Log {
             if entry.client_seq == expected {
                 if !self.has_room_for(appended, retention) {
                     return Some((at, Refusal::LogFull));
+                }
+                if let Some(effect) = &entry.comment {
+                    let comments = comments.get_or_insert_with(|| self.comments.clone());
+                    if let Err(refusal) = comments.check(entry, effect) {
+                        return Some((at, Refusal::Comment(refusal)));
+                    }
+                    comments.apply(entry, effect, self.head().next(digest));
                 }
                 appended += 1;
                 next.insert(key, expected + 1);

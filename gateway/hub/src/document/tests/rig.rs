@@ -67,6 +67,7 @@ pub(super) fn entry(author: &str, client_seq: u64, text: &str) -> NewEntry {
         content_type: ContentType::default(),
         payload: Bytes::from(format!("{text:?}")),
         traceparent: None,
+        comment: None,
     }
 }
 

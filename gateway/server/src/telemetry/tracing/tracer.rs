@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inkwire_bus::{AppendOutcome, Refusal, Ticket, Unavailable};
+use inkwire_bus::{AppendOutcome, CommentRefusal, Refusal, Ticket, Unavailable};
 use inkwire_hub::{Delivered, Joined, RareEvent, Watch};
 use inkwire_model::{DocumentId, Entry, NewEntry, UnixMillis};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -365,6 +365,8 @@ fn name_of(refusal: &Refusal) -> &'static str {
         Refusal::ClientConflict { .. } => "client_conflict",
         Refusal::Revoked => "revoked",
         Refusal::LogFull => "log_full",
+        Refusal::Comment(CommentRefusal::Forbidden) => "forbidden",
+        Refusal::Comment(_) => "invalid",
         Refusal::Expired => "expired",
         Refusal::Dropped => "dropped",
     }

@@ -412,6 +412,7 @@ fn entry(client_seq: ClientSeq, payload: &str, at: UnixMillis) -> NewEntry {
         content_type: ContentType::default(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         traceparent: None,
+        comment: None,
     }
 }
 

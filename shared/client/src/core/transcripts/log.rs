@@ -47,6 +47,7 @@ impl Log {
             content_type: draft.content_type.clone(),
             payload: draft.payload.clone(),
             traceparent: None,
+            comment: None,
         };
         let position = self.head().next(&entry.digest());
         let entry = Arc::new(entry.at(position));

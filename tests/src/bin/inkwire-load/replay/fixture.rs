@@ -19,6 +19,7 @@ pub(super) fn log<T: AsRef<[u8]>>(identity: u8, payloads: &[T]) -> Vec<Arc<Entry
             content_type: Default::default(),
             payload: Bytes::copy_from_slice(payload.as_ref()),
             traceparent: None,
+            comment: None,
         };
         last = last.next(&entry.digest());
         Arc::new(entry.at(last))

@@ -8,6 +8,8 @@ import { test } from 'node:test';
 
 import { ConnectionCore, formatPosition, Payload } from '../src/core/index.js';
 import type { DocumentCore, DocumentEvents } from '../src/core/index.js';
+import { SseLink } from '../src/links/sse.js';
+import { FakeHttp } from './support/http.js';
 import { FakeGateway, type Log, type Session } from './support/gateway.js';
 import { uuid } from './support/rig.js';
 
@@ -23,7 +25,16 @@ function generator(seed: number): () => number {
   };
 }
 
+/** A link of event streams and requests. */
+interface HttpSide {
+  readonly link: SseLink;
+  readonly http: FakeHttp;
+}
+
 interface Page {
+  /** In the place of the session, or of the next one. */
+  http: HttpSide | undefined;
+  nextHttp: HttpSide | undefined;
   readonly name: string;
   readonly core: ConnectionCore;
   document: DocumentCore;
@@ -53,13 +64,15 @@ class World {
   readonly gateway: FakeGateway;
   readonly pages: Page[] = [];
   readonly zombies: Zombie[] = [];
+  /** Requests that a client gave up, until nothing can land any more. */
+  readonly given: { readonly http: FakeHttp; readonly until: number }[] = [];
   now = 0;
   isFaulty = true;
   saved: Log | undefined;
   /** Sessions that were told to move: none of them may be the last one. */
   readonly told = new Set<Session>();
   clients = 0;
-  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, drainsNext: 0, crossings: 0 };
+  counts = { cuts: 0, rollbacks: 0, lost: 0, resets: 0, nacks: 0, renewals: 0, rewritten: 0, drains: 0, drainsNext: 0, crossings: 0, moves: 0, streams: 0, posts: 0, fallBacks: 0 };
 
   constructor(seed: number) {
     this.random = generator(seed);
@@ -77,13 +90,13 @@ class World {
   open(name: string, retainedMs: number, rewrites: boolean): Page {
     const core = new ConnectionCore(
       {
-        hasTokens: true, canRenewTokens: false, random: this.random, wallClock: () => 0,
+        transports: ['websocket', 'sse'], hasTokens: true, canRenewTokens: false, random: this.random, wallClock: () => 0,
         drawClient: () => uuid((this.clients += 1)),
       },
       () => {},
     );
     const page: Page = {
-      name, core, session: undefined, isOpening: false, next: undefined, isOpeningNext: false, uplink: [], uplinkNext: [], written: [], maybe: new Set(), view: [], acks: new Set(),
+      name, core, http: undefined, nextHttp: undefined, session: undefined, isOpening: false, next: undefined, isOpeningNext: false, uplink: [], uplinkNext: [], written: [], maybe: new Set(), view: [], acks: new Set(),
       document: undefined as unknown as DocumentCore,
     };
     page.document = core.join(
@@ -127,14 +140,63 @@ class World {
   effects(page: Page): void {
     for (const effect of page.core.takeEffects()) {
       if (effect.do === 'fetch_token') page.core.tokenReady({ token: page.name }, this.now);
-      else if (effect.do === 'open') page.isOpening = true;
-      else if (effect.do === 'send') page.uplink.push(effect.text);
-      else if (effect.do === 'open_next') page.isOpeningNext = true;
-      else if (effect.do === 'send_next') page.uplinkNext.push(effect.text);
+      else if (effect.do === 'open') {
+        if (effect.transport === 'sse') page.http = this.openHttp(page);
+        else page.isOpening = true;
+      } else if (effect.do === 'send') {
+        if (page.http) page.http.link.send(effect.text);
+        else page.uplink.push(effect.text);
+      } else if (effect.do === 'open_next') {
+        if (effect.transport === 'sse') page.nextHttp = this.openHttp(page);
+        else page.isOpeningNext = true;
+      } else if (effect.do === 'send_next') {
+        if (page.nextHttp) page.nextHttp.link.send(effect.text);
+        else page.uplinkNext.push(effect.text);
+      }
       else if (effect.do === 'drop_next') this.dropNext(page);
       else if (effect.do === 'go_over') this.goOver(page);
       else this.drop(page);
     }
+    page.http?.http.settle();
+    page.nextHttp?.http.settle();
+    if (page.core.hasEffects) this.effects(page);
+  }
+
+  openHttp(page: Page): HttpSide {
+    const http = new FakeHttp(this.gateway, () => this.now);
+    const link = new SseLink(http, () => page.core.planned);
+    const side = { link, http };
+    const asWhat = (present: () => void, next: () => void): void => {
+      if (page.http === side) present();
+      else if (page.nextHttp === side) next();
+    };
+    link.onopen = () => asWhat(() => page.core.linkOpened(this.now), () => page.core.nextOpened(this.now));
+    link.onmessage = ({ data }: { data: string }) => {
+      if (data.startsWith('{"type":"welcome"')) this.counts.streams += 1;
+      if (data.startsWith('{"type":"ack"')) this.counts.posts += 1;
+      asWhat(() => page.core.received(data, this.now), () => page.core.nextReceived(data, this.now));
+    };
+    link.onclose = ({ code }: { code: number }) =>
+      asWhat(
+        () => {
+          this.dropHttp(side);
+          page.http = undefined;
+          page.core.linkClosed(code, '', this.now);
+        },
+        () => {
+          this.dropHttp(side);
+          page.nextHttp = undefined;
+          page.core.nextClosed(this.now);
+        },
+      );
+    return side;
+  }
+
+  dropHttp(side: HttpSide | undefined): void {
+    if (!side) return;
+    side.link.close();
+    side.http.cut();
+    this.given.push({ http: side.http, until: this.now + 10_900 });
   }
 
   drop(page: Page): void {
@@ -143,6 +205,8 @@ class World {
       if (this.random() < 0.5) this.zombies.push({ session, frames: page.uplink, until: this.now + 10_900 });
       else this.gateway.end(session);
     }
+    this.dropHttp(page.http);
+    page.http = undefined;
     page.session = undefined;
     page.isOpening = false;
     page.uplink = [];
@@ -150,6 +214,8 @@ class World {
 
   dropNext(page: Page): void {
     if (page.next) this.gateway.end(page.next);
+    this.dropHttp(page.nextHttp);
+    page.nextHttp = undefined;
     page.next = undefined;
     page.isOpeningNext = false;
     page.uplinkNext = [];
@@ -159,6 +225,9 @@ class World {
   goOver(page: Page): void {
     this.counts.crossings += 1;
     if (page.session) this.zombies.push({ session: page.session, frames: page.uplink, until: this.now + 10_900 });
+    this.dropHttp(page.http);
+    page.http = page.nextHttp;
+    page.nextHttp = undefined;
     page.session = page.next;
     page.uplink = page.uplinkNext;
     page.next = undefined;
@@ -168,6 +237,9 @@ class World {
   /** One thing happens to the link that is to follow. */
   stepNext(page: Page): void {
     const k = this.random();
+    if (page.nextHttp) {
+      return page.nextHttp.http.step((count) => Math.floor(this.random() * count), () => this.isFaulty && this.random() < 0.01);
+    }
     if (page.isOpeningNext) {
       page.isOpeningNext = false;
       if (k < 0.3 && this.isFaulty) return page.core.nextClosed(this.now);
@@ -199,11 +271,17 @@ class World {
         page.document.append('edit', 'application/json', Payload.json(value), this.now);
       }
     } else if (k < 0.3) {
-      if (page.isOpening) {
+      if (page.isOpening && this.isFaulty && this.random() < 0.2) {
+        page.isOpening = false;
+        this.counts.fallBacks += 1;
+        page.core.linkClosed(1006, '', this.now);
+      } else if (page.isOpening) {
         page.isOpening = false;
         page.session = this.gateway.open();
         page.core.linkOpened(this.now);
       }
+    } else if (k < 0.85 && page.http && this.random() < 0.8) {
+      page.http.http.step((count) => Math.floor(this.random() * count), () => this.isFaulty && this.random() < 0.01);
     } else if (k < 0.55) {
       const frame = page.session && page.uplink.shift();
       if (frame !== undefined) page.session?.receive(frame);
@@ -214,7 +292,11 @@ class World {
       if (text !== undefined) page.core.received(text, this.now);
     } else if (k < 0.9) {
       const zombie = this.zombies[0];
-      if (zombie) {
+      const given = this.given[0];
+      if (given && this.random() < 0.5) {
+        given.http.stepGiven(this.now < given.until && this.random() < 0.7);
+        if (given.http.given.length === 0) this.given.shift();
+      } else if (zombie) {
         const frame = this.now < zombie.until ? zombie.frames.shift() : undefined;
         if (frame === undefined) {
           this.gateway.end(zombie.session);
@@ -241,6 +323,9 @@ class World {
     if (f < 0.25) {
       // A drain, of a session that stays a while.
       if (page.session && this.drain(page.session)) this.counts.drains += 1;
+    } else if (f < 0.32) {
+      this.counts.moves += 1;
+      page.core.use(this.random() < 0.5 ? 'sse' : 'websocket', this.now);
     } else if (f < 0.4) {
       this.counts.cuts += 1;
       this.drop(page);
@@ -267,10 +352,11 @@ class World {
   }
 
   isQuiet(): boolean {
-    return this.zombies.length === 0 && this.pages.every((page) => {
+    return this.zombies.length === 0 && this.given.length === 0 && this.pages.every((page) => {
       const state = page.document.state;
       return state.phase === 'joined' && state.unacknowledged === 0 && !state.isRenewing
-        && page.uplink.length === 0 && page.session?.out.length === 0 && !this.told.has(page.session);
+        && (page.http ? page.http.http.isQuiet
+          : page.uplink.length === 0 && page.session?.out.length === 0 && !this.told.has(page.session));
     });
   }
 
@@ -307,7 +393,7 @@ test(`${SCHEDULES} random schedules lose, repeat and block nothing`, () => {
     for (const [name, count] of Object.entries(world.counts)) total[name] = (total[name] ?? 0) + count;
   }
   // The faults did happen: a schedule without them would prove nothing.
-  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten', 'drains', 'drainsNext', 'crossings']) {
+  for (const name of ['cuts', 'rollbacks', 'lost', 'resets', 'nacks', 'renewals', 'rewritten', 'drains', 'drainsNext', 'crossings', 'moves', 'streams', 'posts', 'fallBacks']) {
     assert.ok((total[name] ?? 0) > 0, `${name} never happened: ${JSON.stringify(total)}`);
   }
 });

@@ -161,6 +161,10 @@ export class ConnectionCore {
     return this.#messageBytesMax;
   }
 
+  get hasEffects(): boolean {
+    return this.#effects.length > 0;
+  }
+
   takeEffects(): Effect[] {
     const effects = this.#effects;
     this.#effects = [];
@@ -219,11 +223,15 @@ export class ConnectionCore {
     }
     if (this.#phase !== 'connected') return this.#transports.take(transport);
     if (this.#moving?.transport === transport) return;
+    // A replica that drains is left in any case.
+    const isDraining = this.#moving?.cause === 'drain';
     if (this.#moving) {
       this.#dropNext(now);
       this.#moving = undefined;
     }
-    if (this.#transport !== transport) this.#moving = new Moving(this.#options.random, now, transport, 'asked');
+    if (isDraining || this.#transport !== transport) {
+      this.#moving = new Moving(this.#options.random, now, transport, isDraining ? 'drain' : 'asked');
+    }
   }
 
   /** The network is said to be back: no need to wait longer. */

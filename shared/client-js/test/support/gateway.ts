@@ -100,6 +100,8 @@ export class Session {
   readonly memberships = new Map<string, Membership>();
   readonly #gateway: FakeGateway;
   isOpen = true;
+  /** An event stream: it is told its client's row at every comparison. */
+  isStream = false;
 
   constructor(gateway: FakeGateway) {
     this.#gateway = gateway;
@@ -186,6 +188,7 @@ export class Session {
     const log = this.#gateway.log(document);
     if (!log.holds(membership.delivered)) return this.catchUp(document, true);
     this.deliver(document);
+    if (this.isStream) this.say({ type: 'row', document, ...this.#row(log, membership, 'client_seq') });
     if (membership.acknowledged && !log.holds(membership.acknowledged)) {
       membership.acknowledged = undefined;
       const expected = (log.row(this.subject, membership.client)?.clientSeq ?? 0) + 1;

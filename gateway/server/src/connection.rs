@@ -26,6 +26,7 @@ use tracing::debug;
 
 use crate::{
     counters::{Counters, Limit},
+    handover::{HandedStream, Handover},
     listener::{Entrance, Slot},
     problem::{self, RETRY_AFTER_S},
     stream_reset::TrackedExecutor,
@@ -62,7 +63,7 @@ pub struct Ends {
 }
 
 /// The socket type that an upgrade gives back.
-pub type HttpIo = TokioIo<TcpStream>;
+pub type HttpIo = TokioIo<HandedStream>;
 
 /// A listener whose connections speak HTTP.
 #[derive(Clone)]
@@ -96,6 +97,8 @@ async fn serve(stream: TcpStream, slot: Slot, entrance: HttpEntrance) {
     let is_http2 = Arc::new(AtomicBool::new(false));
     let in_use = slot.in_use.clone();
     let routes = TowerToHyperService::new(router);
+    let handover = Handover::default();
+    let stream = HandedStream::new(stream, handover.clone());
     let service = service_fn({
         let (has_asked, is_http2) = (has_asked.clone(), is_http2.clone());
         move |mut request: Request<Incoming>| {
@@ -103,6 +106,7 @@ async fn serve(stream: TcpStream, slot: Slot, entrance: HttpEntrance) {
             is_http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             name_host(&mut request);
             request.extensions_mut().insert(slot.clone());
+            request.extensions_mut().insert(handover.clone());
             let token = slot.in_use.token();
             let answering = routes.call(request);
             async move {

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod counters;
 pub mod drain;
 pub mod events;
+pub mod handover;
 pub mod health;
 pub mod in_flight;
 pub mod listener;

@@ -347,7 +347,8 @@ async fn serve(upgrade: OnUpgrade, stream: Option<StreamReset>, agreed: Agreed, 
             // A copy, since the original is a part of hyper's buffer. That ends here: what follows
             // holds the socket alone.
             let read_before = Bytes::copy_from_slice(&parts.read_buf);
-            websocket::run(parts.io.into_inner(), read_before, agreed, shared).await;
+            let stream = parts.io.into_inner().into_inner();
+            websocket::run(stream, read_before, agreed, shared).await;
         }
         Err(_) => error!("an upgraded connection is not the socket that was accepted"),
     }

@@ -12,7 +12,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use inkwire_hub::Outbox;
 use inkwire_model::{Code, Retry};
 use inkwire_session::{
@@ -24,17 +24,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ask::{Ask, Named},
-    body::pipe,
+    body::{Ending, ending, pipe},
     cookie, cors,
+    socket::HandedWire,
 };
 use crate::{
     clock,
+    handover::Handover,
     listener::Slot,
     problem::Problem,
     routes::Gateway,
     telemetry::{Arrival, Transport},
     tickets::{Credential, TicketError},
-    transport::{Application, Seat, Silence, drive},
+    transport::{Application, LinkWire, Seat, Silence, drive},
 };
 
 /// How long the head of the answer waits for what the log says of the access.
@@ -112,42 +114,32 @@ async fn begin(
     let context = gateway.admission.context(slot.peer, headers).clone();
     let (is_again, wishes) = (ask.is_again, ask.wishes);
     let opening = Opening::admit(context, presented, wishes, Instant::now(), clock::now_ms())?;
-    let (tell, verdict) = oneshot::channel();
     let gone = CancellationToken::new();
-    let (wire, body) = pipe(gone.clone().drop_guard());
-    let (shared, times, framing) = (
-        gateway.websocket.clone(),
-        gateway.events,
-        EventFraming::Plain,
-    );
-    let outbox = Outbox::new(wire, shared.outbox, farewell(framing, times.retry_ms));
-    let outbox = Arc::new(outbox.counted(shared.memory.charge()));
-    let stream = EventStream::open(
+    let guard = gone.clone().drop_guard();
+    let held = (places, slot.in_use.token(), slot);
+    let beginning = Beginning {
+        gateway,
         opening,
-        framing,
-        times,
-        outbox.clone(),
-        |verdict| {
-            // Who waits for it may have gone.
-            let _told = tell.send(verdict);
-        },
-        Instant::now(),
-        clock::now_ms(),
-    );
-    let in_use = slot.in_use.token();
-    let session = Application::Conversation(Box::new(Conversation::Events(Box::new(stream))));
-    gateway.sessions.spawn(async move {
-        // Held until the session ends.
-        let _places = (places, slot, in_use);
-        let seat = Seat {
-            session,
-            outbox,
-            framing: Framing::Stream,
-            arrival,
-        };
-        let outbox = drive(Silence::until(gone), seat, shared).await;
-        outbox.wire().end(outbox.depth().0 == 0);
-    });
+        arrival,
+        gone,
+    };
+    // Elsewhere several answers share a connection, or the chunks are within something else.
+    let handover = parts.extensions.remove::<Handover>();
+    let (verdict, body) = match handover.filter(|_| parts.version == Version::HTTP_11) {
+        Some(handover) => {
+            let (ending, body) = ending(guard);
+            let wire = HandedWire::awaited();
+            let body = body.then(wire.ask(handover));
+            let framing = EventFraming::Chunked;
+            (beginning.spawn(wire, framing, ending, held), body)
+        }
+        None => {
+            let (wire, body) = pipe(guard);
+            let ending = wire.ending().clone();
+            let framing = EventFraming::Plain;
+            (beginning.spawn(wire, framing, ending, held), body)
+        }
+    };
     match timeout(VERDICT_MAX, verdict).await {
         Ok(Ok(Verdict::Ended(_))) if is_again => return Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(Ok(Verdict::Ended(code))) => return Err(Problem::of(code, code.row().sentence)),
@@ -159,6 +151,62 @@ async fn begin(
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(answer)
+}
+
+/// All that a stream begins with but the way out.
+struct Beginning<'g> {
+    gateway: &'g Gateway,
+    opening: Opening,
+    arrival: Arrival,
+    /// Cancelled when the client has gone.
+    gone: CancellationToken,
+}
+
+impl Beginning<'_> {
+    /// Begins the session, which has `held` until it ends. Says what the log says of the access.
+    fn spawn<W: LinkWire>(
+        self,
+        wire: W,
+        framing: EventFraming,
+        ending: Ending,
+        held: impl Send + 'static,
+    ) -> oneshot::Receiver<Verdict> {
+        let (tell, verdict) = oneshot::channel();
+        let Self {
+            gateway,
+            opening,
+            arrival,
+            gone,
+        } = self;
+        let (shared, times) = (gateway.websocket.clone(), gateway.events);
+        let outbox = Outbox::new(wire, shared.outbox, farewell(framing, times.retry_ms));
+        let outbox = Arc::new(outbox.counted(shared.memory.charge()));
+        let stream = EventStream::open(
+            opening,
+            framing,
+            times,
+            outbox.clone(),
+            |verdict| {
+                // Who waits for it may have gone.
+                let _told = tell.send(verdict);
+            },
+            Instant::now(),
+            clock::now_ms(),
+        );
+        let session = Application::Conversation(Box::new(Conversation::Events(Box::new(stream))));
+        gateway.sessions.spawn(async move {
+            let _held = held;
+            let seat = Seat {
+                session,
+                outbox,
+                framing: Framing::Stream,
+                arrival,
+            };
+            let outbox = drive(Silence::until(gone), seat, shared).await;
+            ending.end(outbox.depth().0 == 0);
+        });
+        verdict
+    }
 }
 
 /// What a request shows of who it is from.

@@ -20,11 +20,17 @@ use crate::transport::LinkWire;
 const WAITING_BYTES_MAX: usize = 16 * 1024;
 
 /// The session's end of the pipe.
-pub(super) struct PipeWire(Arc<Pipe>);
+pub(super) struct PipeWire(Ending);
+
+/// How the answer ends.
+#[derive(Clone)]
+pub(super) struct Ending(Arc<Pipe>);
 
 /// The answer's end of it. Dropped, it says that nobody reads any more.
 pub(super) struct EventBody {
     pipe: Arc<Pipe>,
+    /// To be done once the head is written.
+    then: Option<Box<dyn FnOnce() + Send>>,
     _gone: DropGuard,
 }
 
@@ -46,15 +52,36 @@ struct Inner {
 
 /// A pipe; `gone` is cancelled when the answer is.
 pub(super) fn pipe(gone: DropGuard) -> (PipeWire, EventBody) {
+    let (ending, body) = ending(gone);
+    (PipeWire(ending), body)
+}
+
+/// An answer through which nothing is written but its end.
+pub(super) fn ending(gone: DropGuard) -> (Ending, EventBody) {
     let pipe = Arc::<Pipe>::default();
     let body = EventBody {
         pipe: pipe.clone(),
+        then: None,
         _gone: gone,
     };
-    (PipeWire(pipe), body)
+    (Ending(pipe), body)
+}
+
+impl EventBody {
+    /// Does this when the head of the answer is written.
+    pub(super) fn then(self, then: impl FnOnce() + Send + 'static) -> Self {
+        let then: Option<Box<dyn FnOnce() + Send>> = Some(Box::new(then));
+        Self { then, ..self }
+    }
 }
 
 impl PipeWire {
+    pub(super) fn ending(&self) -> &Ending {
+        &self.0
+    }
+}
+
+impl Ending {
     /// Nothing more comes; `is_whole` unless something was left unsaid.
     pub(super) fn end(&self, is_whole: bool) {
         let mut inner = self.0.lock();
@@ -80,7 +107,7 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 
 impl Wire for PipeWire {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut inner = self.0.lock();
+        let mut inner = self.0.0.lock();
         if inner.is_cut {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -102,12 +129,12 @@ impl Wire for PipeWire {
 
 impl LinkWire for PipeWire {
     async fn writable(&self) -> io::Result<()> {
-        self.0.room.notified().await;
+        self.0.0.room.notified().await;
         Ok(())
     }
 
     fn cut(&self) {
-        self.0.lock().is_cut = true;
+        self.0.0.lock().is_cut = true;
     }
 }
 
@@ -116,9 +143,12 @@ impl Body for EventBody {
     type Error = io::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(then) = self.then.take() {
+            then();
+        }
         let mut inner = self.pipe.lock();
         if !inner.waiting.is_empty() {
             let bytes = inner.waiting.split().freeze();

@@ -7,5 +7,6 @@ mod body;
 mod cookie;
 mod cors;
 mod routes;
+mod socket;
 
 pub use routes::routes;

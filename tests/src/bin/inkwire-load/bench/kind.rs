@@ -1,5 +1,5 @@
 //! What a reader of a bench speaks: each kind gets the same entries of the same document, in its own
-//! words, over a WebSocket of the same port.
+//! words, over a WebSocket or an event stream of the same port.
 
 use std::str::FromStr;
 
@@ -22,18 +22,22 @@ pub(super) enum Kind {
     Stomp,
     /// Native JSON inside SockJS's websocket transport.
     Sockjs,
+    /// An event stream over HTTP/1.1.
+    Sse,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Native, Self::Stomp, Self::Sockjs];
+    pub(super) const ALL: [Self; 4] = [Self::Native, Self::Stomp, Self::Sockjs, Self::Sse];
 
     /// Where it connects, on a gateway of which `url` is the native address.
-    fn url(self, url: &str) -> String {
+    fn url(self, url: &str, document: &DocumentId) -> String {
         let root = url.strip_suffix("/ws").unwrap_or(url);
         match self {
             Self::Native => url.to_owned(),
             Self::Stomp => format!("{root}/stomp"),
             Self::Sockjs => format!("{root}/sockjs/000/{}/websocket", ClientId::random()),
+            // The id has nothing in it that an address would not have.
+            Self::Sse => format!("{root}/v1/documents/{document}/events"),
         }
     }
 }
@@ -46,7 +50,10 @@ impl FromStr for Kind {
             "native" => Ok(Self::Native),
             "stomp" => Ok(Self::Stomp),
             "sockjs" => Ok(Self::Sockjs),
-            other => Err(format!("{other:?} is none of native, stomp and sockjs")),
+            "sse" => Ok(Self::Sse),
+            other => Err(format!(
+                "{other:?} is none of native, stomp, sockjs and sse"
+            )),
         }
     }
 }
@@ -59,11 +66,12 @@ pub(super) async fn join(
     token: Option<&str>,
     document: &DocumentId,
 ) -> anyhow::Result<Joined> {
-    let url = kind.url(url);
+    let url = kind.url(url, document);
     match kind {
         Kind::Native => super::wire::join(&url, encoding, token, document, None).await,
         Kind::Stomp => join_stomp(&url, token, document).await,
         Kind::Sockjs => join_sockjs(&url, token, document).await,
+        Kind::Sse => join_sse(&url, token).await,
     }
 }
 
@@ -102,6 +110,26 @@ async fn join_stomp(
         }
         if connected {
             send(&subscribe).await?;
+        }
+        if joined {
+            return Ok(Joined::new(wire, frames));
+        }
+        wire.read(&mut frames).await?;
+    }
+}
+
+async fn join_sse(url: &str, token: Option<&str>) -> anyhow::Result<Joined> {
+    let (wire, mut frames) = Wire::stream(url, token).await?;
+    loop {
+        let (mut joined, mut refused) = (false, None);
+        frames.take(|event| {
+            joined |= event.starts_with(b"event: joined\n");
+            if event.starts_with(b"event: error\n") {
+                refused = Some(String::from_utf8_lossy(event).into_owned());
+            }
+        })?;
+        if let Some(refused) = refused {
+            bail!("{url}: {refused}");
         }
         if joined {
             return Ok(Joined::new(wire, frames));

@@ -22,7 +22,7 @@ pub(crate) struct Protocols {
     /// How often each kind has its turn
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// native, stomp or sockjs; repeat it (default: each)
+    /// native, stomp, sockjs or sse; repeat it (default: each)
     #[arg(long)]
     kind: Vec<Kind>,
     #[command(flatten)]

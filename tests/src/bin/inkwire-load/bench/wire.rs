@@ -34,7 +34,16 @@ pub(super) enum Opcode {
 
 /// Bytes of frames, up to the last whole one that was taken.
 #[derive(Debug, Default)]
-pub(super) struct Frames(Vec<u8>);
+pub(super) struct Frames(Vec<u8>, Form);
+
+/// What the frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Form {
+    #[default]
+    WebSocket,
+    /// Chunks of an answer of HTTP/1.1.
+    Chunks,
+}
 
 /// Where a session begins, and what it is told there.
 pub(super) struct Joined {
@@ -110,7 +119,7 @@ impl Wire {
             .strip_prefix("ws://")
             .with_context(|| format!("{url}: no ws:// URL"))?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let mut stream = TcpStream::connect(host)
+        let stream = TcpStream::connect(host)
             .await
             .with_context(|| url.to_owned())?;
         stream.set_nodelay(true)?;
@@ -121,28 +130,26 @@ impl Wire {
                 "Sec-WebSocket-Protocol: {name}\r\n"
             ))
         );
-        stream.write_all(request.as_bytes()).await?;
-        let mut head = Vec::new();
-        let end = loop {
-            ensure!(
-                stream.read_buf(&mut head).await? > 0,
-                "{url}: closed in the handshake"
-            );
-            if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
-            }
-            ensure!(
-                head.len() < HEAD_BYTES_MAX,
-                "{url}: no end of the handshake"
-            );
-        };
-        ensure!(
-            head.starts_with(b"HTTP/1.1 101 "),
-            "{url}: {}",
-            first_line(&head)
-        );
-        let frames = Frames(head.split_off(end));
-        Ok((Self { stream }, frames))
+        let (stream, rest) = ask(stream, url, &request, b"HTTP/1.1 101 ").await?;
+        Ok((Self { stream }, Frames(rest, Form::WebSocket)))
+    }
+
+    /// Asks for an event stream.
+    pub(super) async fn stream(url: &str, token: Option<&str>) -> anyhow::Result<(Self, Frames)> {
+        let rest = url
+            .strip_prefix("ws://")
+            .with_context(|| format!("{url}: no ws:// URL"))?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let stream = TcpStream::connect(host)
+            .await
+            .with_context(|| url.to_owned())?;
+        stream.set_nodelay(true)?;
+        let token = token.map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n{token}\r\n");
+        let (stream, rest) = ask(stream, url, &request, b"HTTP/1.1 200 ").await?;
+        Ok((Self { stream }, Frames(rest, Form::Chunks)))
     }
 
     pub(super) async fn send_packet(
@@ -220,11 +227,42 @@ impl Wire {
     }
 }
 
+/// Sends a request, and reads the head of its answer; gives what came behind it.
+async fn ask(
+    mut stream: TcpStream,
+    url: &str,
+    request: &str,
+    expected: &[u8],
+) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = Vec::new();
+    let end = loop {
+        ensure!(
+            stream.read_buf(&mut head).await? > 0,
+            "{url}: closed in the handshake"
+        );
+        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        ensure!(
+            head.len() < HEAD_BYTES_MAX,
+            "{url}: no end of the handshake"
+        );
+    };
+    ensure!(head.starts_with(expected), "{url}: {}", first_line(&head));
+    let rest = head.split_off(end);
+    Ok((stream, rest))
+}
+
 impl Frames {
     /// Gives the payload of every whole message that is here, and keeps the rest.
     pub(super) fn take(&mut self, mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
         let mut rest = self.0.as_slice();
-        while let Some((opcode, payload, after)) = frame(rest) {
+        let next = match self.1 {
+            Form::WebSocket => frame,
+            Form::Chunks => chunk,
+        };
+        while let Some((opcode, payload, after)) = next(rest) {
             match opcode {
                 0x1 | 0x2 => each(payload),
                 0x8 => {
@@ -263,6 +301,16 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (payload, after) = rest.split_at_checked(len)?;
     Some((first & 0x0f, payload, after))
+}
+
+/// The first chunk of `bytes`, as if it were a frame; the last one, which is empty, is a close.
+fn chunk(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let end = bytes.windows(2).position(|window| window == b"\r\n")?;
+    let digits = std::str::from_utf8(bytes.get(..end)?).ok()?;
+    let len = usize::from_str_radix(digits, 16).ok()?;
+    let (payload, after) = bytes.get(end + 2..)?.split_at_checked(len)?;
+    let after = after.strip_prefix(b"\r\n")?;
+    Some((if len == 0 { 0x8 } else { 0x1 }, payload, after))
 }
 
 fn opcode_of(encoding: Encoding) -> Opcode {

@@ -45,6 +45,9 @@ pub enum Command<M = Reach> {
     /// The member wants to be told who is in the document, or no more (C13).
     WatchPresence(MemberKey),
     UnwatchPresence(MemberKey),
+    /// The member wants to be told at each comparison of heads where the log stands with its client, since
+    /// that one's entries may come by other replicas (C4).
+    WatchRow(MemberKey),
     /// The member has this role from now on.
     ChangeAttendance(MemberKey, Attendance),
     /// An owner changes a subject's access; the member hears of the outcome.

@@ -74,6 +74,8 @@ pub enum Delivery<'a> {
         client_seq: Option<ClientSeq>,
         nack: &'a Nack,
     },
+    /// Where the log stands with the member's client; only to those who watch it.
+    Row(Option<&'a ClientRow>),
     /// The membership is over: the hub forgets it after this.
     Ended(Code),
     /// The answer to [`crate::Command::ChangeAccess`].

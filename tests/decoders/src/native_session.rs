@@ -118,6 +118,7 @@ fn answer(request: Request, members: &mut HashMap<MemberKey, (DocumentId, Reach)
         }
         Command::WatchPresence(member)
         | Command::UnwatchPresence(member)
+        | Command::WatchRow(member)
         | Command::ChangeAttendance(member, _) => {
             assert!(members.contains_key(&member), "a member that joined");
         }

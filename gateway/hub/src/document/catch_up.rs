@@ -46,6 +46,7 @@ impl<M> Document<M> {
             has_joined: false,
             outdated: false,
             revoked_at: None,
+            watches_row: false,
             acknowledged_since: None,
             asked_at: Some(now),
             pages: 0,

@@ -48,6 +48,8 @@ pub(super) struct Member<M> {
     pub(super) outdated: bool,
     /// Its subject was revoked by this entry, which came to the live order while it was catching up.
     pub(super) revoked_at: Option<Seq>,
+    /// It wants to be told its client's row at each comparison of heads.
+    pub(super) watches_row: bool,
     /// The highest number acknowledged to it since its row was last asked for.
     pub(super) acknowledged_since: Option<ClientSeq>,
     /// When it began to catch up; `None` until its next read.

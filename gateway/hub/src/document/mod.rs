@@ -33,6 +33,7 @@ mod recent;
 mod restoring_access;
 mod stopwatch;
 mod timers;
+mod watched_rows;
 mod whole;
 mod writing;
 
@@ -151,6 +152,8 @@ enum Reading {
     },
     /// Where the local writers stand, after something acknowledged was lost.
     Rows { members: Vec<(MemberKey, usize)> },
+    /// Where the clients of those who watch them stand.
+    WatchedRows { members: Vec<(MemberKey, usize)> },
     /// Where a subject's access stands, before it is changed.
     Access(AccessRequest),
 }
@@ -210,6 +213,8 @@ pub struct Document<M> {
     overdue: Option<Seq>,
     /// The local writers are to be told where they stand.
     rows_wanted: bool,
+    /// Heads were compared: so are the rows that members watch.
+    watched_rows_due: bool,
     look: Look,
 
     access: KnownAccess,
@@ -246,6 +251,7 @@ impl<M> Document<M> {
             acknowledged: Acknowledged::default(),
             overdue: None,
             rows_wanted: false,
+            watched_rows_due: false,
             look: 0,
             access: KnownAccess::default(),
             restoring: 0,
@@ -278,6 +284,7 @@ impl<M> Document<M> {
             }
             Command::WatchPresence(member) => self.watch_presence(member, fx),
             Command::UnwatchPresence(member) => self.unwatch_presence(member),
+            Command::WatchRow(member) => self.watch_row(member),
             Command::ChangeAttendance(member, to_be) => self.change_attendance(member, to_be),
             Command::ChangeAccess {
                 member,
@@ -309,6 +316,7 @@ impl<M> Document<M> {
             DocumentEvent::Head(position, presence) => {
                 if position.is_some() {
                     self.presence_compared(presence);
+                    self.watched_rows_due = true;
                 }
                 self.head(position, now, fx);
             }
@@ -324,6 +332,7 @@ impl<M> Document<M> {
         self.send_outgoing(now, fx);
         self.ask_for_pages(now, fx);
         self.ask_for_rows(now, fx);
+        self.ask_for_watched_rows(fx);
         self.call_presence(fx);
         if self.members.is_empty() && self.timers.linger.is_none() {
             self.timers.linger = Some(now + Duration::from_millis(self.config.linger_ms));
@@ -380,6 +389,7 @@ impl<M> Document<M> {
             Reading::Repair => self.repaired(seen, result, now, fx),
             Reading::Page { from, members } => self.caught_up(seen, from, members, result, now, fx),
             Reading::Rows { members } => self.tell_rows(seen, members, result, now, fx),
+            Reading::WatchedRows { members } => self.tell_watched_rows(members, result, fx),
             Reading::Access(request) => self.access_read(request, result, fx),
         }
     }

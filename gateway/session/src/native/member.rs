@@ -204,7 +204,11 @@ pub(crate) fn packet_of(
     role: impl FnOnce() -> Option<Role>,
 ) -> Option<ServerPacket> {
     Some(match delivery {
-        Delivery::Entry(_) | Delivery::Signal(_) | Delivery::Presence(_) => return None,
+        Delivery::Entry(_)
+        | Delivery::Signal(_)
+        | Delivery::Presence(_)
+        // A session hears of its own appends.
+        | Delivery::Row(_) => return None,
         Delivery::Ack {
             client_seq,
             position,

@@ -90,6 +90,10 @@ impl<W: Wire> Subscriber for EventMember<W> {
                 push(Priority::Message, Mark::None, event)
             }
             Delivery::Ended(code) => self.end(document, *code),
+            Delivery::Row(row) => {
+                let event = way_out.framing.row(document, *row);
+                push(Priority::Message, Mark::None, event)
+            }
             // It asks for nothing that is answered with these.
             Delivery::Ack { .. } | Delivery::AccessChanged { .. } => false,
             own => self.tell(document, own),

@@ -97,6 +97,7 @@ impl<W: Wire> EventStream<W> {
             };
             let client = wishes.client.clone();
             let client = client.filter(|_| role.may(Capability::Comment));
+            let has_client = client.is_some();
             let member = EventMember {
                 way_out: Arc::clone(&way_out),
                 place,
@@ -121,6 +122,9 @@ impl<W: Wire> EventStream<W> {
                 subscriber: Arc::new(member) as _,
             };
             commands.push(document.clone(), Command::Join(join));
+            if has_client {
+                commands.push(document.clone(), Command::WatchRow(key));
+            }
             if wishes.presence {
                 commands.push(document.clone(), Command::WatchPresence(key));
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use inkwire_hub::{EncodingSlot, Farewell, Outbox, Priority, SessionId, Wire};
-use inkwire_model::{Code, Position};
+use inkwire_model::{ClientRow, Code, DocumentId, Position};
 use inkwire_protocol::{
     native::{Encoding, ServerPacket},
     sse::{COMMENT, Event, Positions, http_chunk, write_retry},
@@ -51,6 +51,16 @@ impl EventFraming {
         self.frame(Encoding::Json.server_bytes(packet), |out| {
             write_event(id, packet, out);
         })
+    }
+
+    /// Where the log stands with the stream's client.
+    pub(super) fn row(self, document: &DocumentId, row: Option<&ClientRow>) -> Bytes {
+        let data = Encoding::Json.encode_row(document, row);
+        let event = Event {
+            name: Some("row"),
+            id: None,
+        };
+        self.frame(data.len(), |out| event.write(&data, out))
     }
 }
 

@@ -389,6 +389,7 @@ impl<W: Wire> Reading<W> {
             | Delivery::Reset { .. }
             | Delivery::Ack { .. }
             | Delivery::Nack { .. }
+            | Delivery::Row(_)
             | Delivery::AccessChanged { .. } => false,
         }
     }

@@ -57,6 +57,7 @@ impl<W: Wire> Subscriber for WriteSeat<W> {
             | Delivery::Entry(_)
             | Delivery::Signal(_)
             | Delivery::Presence(_)
+            | Delivery::Row(_)
             | Delivery::AccessChanged { .. } => return false,
         };
         self.inbox.put(self.member, news)

@@ -1,7 +1,7 @@
 //! `Encoding`: how packets look on the wire, and what is said about bytes that are no packet.
 
 use bytes::Bytes;
-use inkwire_model::{ClientSeq, Code, DocumentId};
+use inkwire_model::{ClientRow, ClientSeq, Code, DocumentId};
 
 use super::{ClientPacket, ServerPacket, json, msgpack, write};
 
@@ -75,6 +75,16 @@ impl Encoding {
             Self::Json => json::encode(buffer, |w| write::server(packet, w)),
             Self::MessagePack => msgpack::encode(buffer, |w| write::server(packet, w)),
         }
+    }
+
+    /// A row alone, which is no packet: only event streams tell it.
+    pub fn encode_row(self, document: &DocumentId, row: Option<&ClientRow>) -> Bytes {
+        let mut buffer = Vec::new();
+        match self {
+            Self::Json => json::encode(&mut buffer, |w| write::row(document, row, w)),
+            Self::MessagePack => msgpack::encode(&mut buffer, |w| write::row(document, row, w)),
+        }
+        buffer.into()
     }
 
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientPacket, DecodeError> {

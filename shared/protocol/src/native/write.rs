@@ -165,6 +165,13 @@ pub(super) fn client<W: FieldWriter>(packet: &ClientPacket, w: &mut W) {
     }
 }
 
+pub(super) fn row<W: FieldWriter>(document: &DocumentId, row: Option<&ClientRow>, w: &mut W) {
+    w.about("row", document);
+    if let Some(row) = row {
+        w.row("client_seq", row);
+    }
+}
+
 pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
     match packet {
         ServerPacket::Welcome {

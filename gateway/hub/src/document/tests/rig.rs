@@ -375,6 +375,7 @@ impl Effects<u64> for World {
                 Err(_) => format!("access of {subject} not changed"),
             },
             Delivery::Waiting { .. } => "waiting".to_owned(),
+            Delivery::Row(row) => format!("row {:?}", row.map(|row| row.client_seq)),
             Delivery::Presence(news) => format!("presence {:?}", news.content),
         };
         self.transcript.push((*member, line));

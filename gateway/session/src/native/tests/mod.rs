@@ -236,6 +236,7 @@ impl Transcript {
                     assert_eq!(key, self.members[&id].0);
                     Asked::Watch(id, matches!(command, Command::WatchPresence(_)))
                 }
+                Command::WatchRow(_) => panic!("a native session hears of its own appends"),
                 Command::ChangeAttendance(key, attendance) => {
                     assert_eq!(key, self.members[&id].0);
                     Asked::Attendance(id, attendance.role)

@@ -277,7 +277,9 @@ impl Transcript {
                 }
                 Request::Document(
                     document,
-                    Command::UnwatchPresence(_) | Command::ChangeAttendance(..),
+                    Command::UnwatchPresence(_)
+                    | Command::WatchRow(_)
+                    | Command::ChangeAttendance(..),
                 ) => panic!("of who is in {document}"),
                 Request::Document(id, Command::Join(join)) => {
                     let asked = Asked::Join {

@@ -90,7 +90,9 @@ export class Posting {
     const batch: Queued[] = [];
     for (let length = 0; batch.length < this.#entriesMax && this.#queue.length > 0; ) {
       const next = this.#queue[0] as Queued;
-      if (batch.length > 0 && length + next.text.length > LENGTH_MAX) break;
+      const last = batch[batch.length - 1];
+      // What goes out again begins anew: a request has numbers without a hole.
+      if (last && (length + next.text.length > LENGTH_MAX || next.clientSeq !== last.clientSeq + 1)) break;
       length += next.text.length;
       batch.push(next);
       this.#queue.shift();
@@ -118,7 +120,10 @@ export class Posting {
       return this.#nack(first.clientSeq, { code: 'unavailable', after_ms: UNANSWERED_PAUSE_MS });
     }
     this.#unanswered = 0;
-    if (answer.status === 200) return this.#results(Array.isArray(said['results']) ? (said['results'] as Json[]) : [said]);
+    if (answer.status === 200) {
+      this.#entriesMax = ENTRIES_MAX;
+      return this.#results(Array.isArray(said['results']) ? (said['results'] as Json[]) : [said]);
+    }
     const code = String(said['code']);
     if (answer.status === 401) {
       this.#postman.say({ type: 'error', code: 'token_expired', detail: String(said['detail'] ?? '') });

@@ -10,6 +10,7 @@ mod command_line;
 mod credentials;
 mod documentation;
 mod drain;
+mod events;
 mod http;
 #[path = "../issuer/mod.rs"]
 mod issuer;

@@ -26,6 +26,7 @@ pub mod peer;
 pub mod posts;
 pub mod problem;
 pub mod replica;
+pub mod rest;
 pub mod routes;
 pub mod serve;
 pub mod socket;

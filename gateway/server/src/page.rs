@@ -35,9 +35,16 @@ const FILES: [(&str, &str, &str); 4] = [
 
 /// The routes of the page.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    FILES
-        .into_iter()
-        .fold(Router::new(), |router, (path, content_type, content)| {
+    files(&FILES)
+}
+
+/// Routes to files that are built in: path, content type and content.
+pub fn files<S: Clone + Send + Sync + 'static>(
+    files: &[(&'static str, &'static str, &'static str)],
+) -> Router<S> {
+    files
+        .iter()
+        .fold(Router::new(), |router, &(path, content_type, content)| {
             router.route(path, get(async move || file(content_type, content)))
         })
 }

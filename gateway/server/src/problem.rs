@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use inkwire_model::Code;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// How long a client is asked to wait where more of the same would be refused again.
 pub const RETRY_AFTER_S: u64 = 5;
@@ -16,6 +16,8 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What a client may need to go on, beside the words.
+    members: Map<String, Value>,
 }
 
 impl Problem {
@@ -29,6 +31,7 @@ impl Problem {
             title: row.sentence,
             detail: detail.into(),
             headers: Vec::new(),
+            members: Map::new(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             detail: detail.into(),
             headers: Vec::new(),
+            members: Map::new(),
         }
     }
 
@@ -56,6 +60,20 @@ impl Problem {
     /// What exactly is wrong.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// With one more member (RFC 9457, 3.2).
+    pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Code, detail and members, as one of several in an answer.
+    pub fn into_members(self) -> Map<String, Value> {
+        let mut members = self.members;
+        members.insert("code".to_owned(), self.code.into());
+        members.insert("detail".to_owned(), self.detail.into());
+        members
     }
 
     /// With one more header.
@@ -85,20 +103,20 @@ pub fn on_the_wire(code: Code, retry_after_s: u64) -> String {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
-        });
+    fn into_response(mut self) -> Response {
+        let (status, title) = (self.status, self.title);
+        let headers = std::mem::take(&mut self.headers);
+        let mut members = self.into_members();
+        members.insert("type".to_owned(), "about:blank".into());
+        members.insert("title".to_owned(), title.into());
+        members.insert("status".to_owned(), status.as_u16().into());
+        let body = Value::Object(members);
         let content_type = HeaderValue::from_static("application/problem+json");
-        let mut response = (self.status, body.to_string()).into_response();
+        let mut response = (status, body.to_string()).into_response();
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(headers);
         response
     }
 }

@@ -37,6 +37,7 @@ use crate::{
     peer::{AddressKey, Proxies},
     posts::PostDesk,
     problem::Problem,
+    rest::{self, ServerKeys},
     sockjs::{self, SockJs, mount::Mount},
     stop::Stop,
     stream_reset::StreamReset,
@@ -61,6 +62,7 @@ pub struct Gateway {
     pub sockjs: Arc<SockJs>,
     pub posts: PostDesk,
     pub events: EventTimes,
+    pub server_keys: ServerKeys,
 }
 
 /// How many sessions each address has.
@@ -81,15 +83,10 @@ pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
         .route("/stomp", any(stomp))
         .merge(tickets::routes())
         .merge(events::routes())
+        .merge(rest::routes(&gateway))
         .merge(sockjs::routes(mounts))
         .merge(page::routes())
-        .method_not_allowed_fallback(async || {
-            Problem::of_http(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "This resource does not take this method.",
-            )
-        })
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || {
             Problem::of_http(
                 StatusCode::NOT_FOUND,
@@ -99,6 +96,15 @@ pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
         })
         .with_state(gateway)
         .layer(from_fn_with_state(stop, part))
+}
+
+/// The answer to a method that a resource does not take.
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::of_http(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This resource does not take this method.",
+    )
 }
 
 /// While this replica drains, no connection is kept for another request: the next one goes elsewhere.

@@ -287,6 +287,7 @@ impl Running {
         );
         let gateway = Gateway {
             posts,
+            server_keys: config.admission.server_keys.clone(),
             admission: Arc::new(admission),
             review: self.bus.review(),
             tickets: Arc::new(OneTimeTickets::new(

@@ -67,7 +67,7 @@ pub enum Presented {
 
 impl Presented {
     /// What it gives to a session that begins at `now_ms`. A token in the `hello` counts before it.
-    pub(crate) fn grant(
+    pub fn grant(
         self,
         token: Option<&str>,
         authenticator: &dyn Authenticator,

@@ -84,6 +84,7 @@ codes! {
     NoRoute              "no_route"              404 0    Corrected "Nothing is served at this destination.";
     InvalidPosition      "invalid_position"      400 0    Corrected "The position is not of the form seq-hash.";
     Invalid              "invalid"               400 0    Corrected "A field has a value that is not permitted.";
+    UnknownDocument      "unknown_document"      404 0    Corrected "No document has this id; the first append creates it.";
     NotJoined            "not_joined"            409 0    Corrected "Join the document first.";
     AlreadyJoined        "already_joined"        409 0    Corrected "This session has joined the document already.";
     TooManyDocuments     "too_many_documents"    429 0    Corrected "The session has joined as many documents as it may.";
@@ -98,11 +99,15 @@ codes! {
     Gap                  "gap"                   409 0    Resend    "The number is ahead; send again from the expected one.";
     UnknownClient        "unknown_client"        409 0    Resend    "The log does not know this client; send again from 1 or take a new client.";
     ClientConflict       "client_conflict"       409 0    Never     "This number was used for other content.";
+    IdempotencyConflict  "idempotency_conflict"  409 0    Never     "This Idempotency-Key was used for other content.";
+    NotReached           "not_reached"           409 0    Later     "The log does not have this position yet; read again in a moment.";
+    Diverged             "diverged"              409 0    Never     "This position is of another history than the log's.";
     TooLarge             "too_large"             413 0    Corrected "The payload is larger than the limit.";
     Throttled            "throttled"             429 0    Later     "Too many messages; wait as told and send again.";
     LogFull              "log_full"              507 0    Later     "The log is full until a snapshot is put.";
     QueueFull            "queue_full"            507 0    Later     "The queue holds as many messages as it may until some are received.";
     LeaseLost            "lease_lost"            503 4014 Later     "This replica was away from the queue too long: the message comes again, maybe to another receiver.";
+    Unknown              "unknown"               504 0    Never     "Whether the log has it is not known; read before you send it again, or send an Idempotency-Key next time.";
     Unavailable          "unavailable"           503 1013 Later     "The log cannot be reached, or the outcome is unknown; keep the queue and send again.";
     SlowConsumer         "slow_consumer"         503 4008 Later     "The connection did not read fast enough; resume by position.";
     HeartbeatTimeout     "heartbeat_timeout"     408 4009 Later     "Nothing was heard in time.";

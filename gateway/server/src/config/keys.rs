@@ -121,6 +121,8 @@ keys! {
         "Names of this gateway: `aud` has to hold one of them. Without any, tokens that have an `aud` are refused.";
     TOKEN_LEEWAY_MS "token_leeway_ms" number(0, 300_000), "5000",
         "How far the clocks of issuer and replica may differ: so long `exp` and `nbf` give way.";
+    SERVER_KEYS_FILE "server_keys_file" Takes::Text("FILE"), "",
+        "A file with the keys of back ends: a line `name:hash` or `name:hash:rights` for each, where the hash is the SHA-256 of the key in hex digits, and the rights are `act`, `notify`, both with a comma, or `none`; without them, both.";
     TICKET_LIFETIME_MS "ticket_lifetime_ms" number(1_000, 300_000), "30000",
         "How long a one-time ticket of `POST /v1/tickets` is valid.";
     TICKETS_PER_SECOND "tickets_per_second" number(1, 10_000), "5",

@@ -32,6 +32,7 @@ use crate::{
     memory::MemoryLimits,
     origin::OriginPolicy,
     peer::Proxies,
+    rest::ServerKeys,
     socket::SocketConfig,
     telemetry::{LogConfig, TelemetryConfig},
     tickets::TicketConfig,
@@ -81,6 +82,7 @@ pub struct ListenConfig {
 #[derive(Debug, Clone)]
 pub struct AdmissionConfig {
     pub tokens: TokenConfig,
+    pub server_keys: ServerKeys,
     pub tickets: TicketConfig,
     pub anonymous: AnonymousPolicy,
     pub anonymous_role: Role,
@@ -239,6 +241,7 @@ fn admission(
     let anonymous_role = layers.text(&keys::ANONYMOUS_ROLE, fields::role);
     AdmissionConfig {
         tokens,
+        server_keys: tokens::server_keys(layers, read_file),
         tickets: TicketConfig {
             lifetime: duration(layers, &keys::TICKET_LIFETIME_MS),
             rate: rate(layers, &keys::TICKETS_PER_SECOND, &keys::TICKETS_BURST),

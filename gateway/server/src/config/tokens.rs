@@ -7,6 +7,7 @@ use super::{
     keys::{self, Key},
     layers::Layers,
 };
+use crate::rest::ServerKeys;
 use crate::tokens::{ClaimRules, JwksUrl, KeySet, KeySource, TokenConfig, TokenSecret};
 
 /// The settings that say by what a token is checked.
@@ -41,6 +42,16 @@ pub(super) fn secret(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<To
         layers.fault(&keys::TOKEN_SECRET_FILE, problem);
     }
     from_file.or(itself)
+}
+
+/// The keys of back ends.
+pub(super) fn server_keys(layers: &mut Layers, read_file: &ReadFile<'_>) -> ServerKeys {
+    let from_file = layers.text(&keys::SERVER_KEYS_FILE, |path| {
+        let text = read_file(Path::new(path))
+            .map_err(|error| format!("{path:?} cannot be read: {error}"))?;
+        ServerKeys::parse(&text).map_err(|error| format!("{path:?}: {error}"))
+    });
+    from_file.unwrap_or_default()
 }
 
 /// What every token has to meet.

@@ -19,7 +19,7 @@ pub struct SockJs {
     /// `None` where no other replica could have a session.
     pub relay: Option<Arc<dyn Relay>>,
     pub(super) times: WayOutTimes,
-    pub(super) body: BodyLimits,
+    pub(crate) body: BodyLimits,
     pub(super) iframe: IframePage,
 }
 

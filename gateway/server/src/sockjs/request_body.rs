@@ -18,7 +18,7 @@ pub struct BodyLimits {
 }
 
 /// The whole body; `charge` counts it.
-pub(super) async fn read(
+pub(crate) async fn read(
     body: Body,
     limits: BodyLimits,
     charge: &mut Charge,

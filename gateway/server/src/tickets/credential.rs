@@ -92,7 +92,7 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, Proble
 }
 
 /// A refusal that says how to authenticate.
-pub(super) fn unauthenticated(detail: &str) -> Problem {
+pub(crate) fn unauthenticated(detail: &str) -> Problem {
     Problem::of(Code::Unauthenticated, detail)
         .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

@@ -17,7 +17,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::{sync::Semaphore, time::timeout};
 
 pub use credential::Credential;
+pub(crate) use credential::unauthenticated;
 pub use routes::routes;
+pub(crate) use routes::{PREFLIGHT_MAX_AGE, permit_page};
 pub use stream::{KnownStream, StreamSecret};
 
 use content::Content;

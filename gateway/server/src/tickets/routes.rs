@@ -19,7 +19,7 @@ use crate::{clock, problem::Problem, routes::Gateway};
 const PATH: &str = "/v1/tickets";
 
 /// How long a browser remembers what it may ask, in seconds.
-const PREFLIGHT_MAX_AGE: &str = "600";
+pub(crate) const PREFLIGHT_MAX_AGE: &str = "600";
 
 impl From<TicketError> for Problem {
     fn from(error: TicketError) -> Self {
@@ -103,7 +103,7 @@ async fn preflight(State(gateway): State<Gateway>, headers: HeaderMap) -> Respon
 }
 
 /// Lets the page read the answer; its origin was checked.
-fn permit_page(own: &mut HeaderMap, headers: &HeaderMap) {
+pub(crate) fn permit_page(own: &mut HeaderMap, headers: &HeaderMap) {
     own.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = headers.get(header::ORIGIN) {
         own.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

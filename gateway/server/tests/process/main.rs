@@ -18,6 +18,7 @@ mod limits;
 mod native;
 mod peer;
 mod replica;
+mod rest;
 mod stomp;
 mod stop;
 mod telemetry;

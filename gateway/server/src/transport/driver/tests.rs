@@ -111,6 +111,7 @@ impl Served {
             visits: Arc::default(),
         };
         let admission = AdmissionConfig {
+            server_keys: Default::default(),
             tokens: Default::default(),
             tickets: TicketConfig {
                 lifetime: Duration::from_secs(30),

@@ -1,0 +1,388 @@
+//! REST: what each route takes, gives and refuses.
+
+use std::{io::Write, net::SocketAddr};
+
+use serde_json::{Value, json};
+
+use super::{
+    native::SECRET,
+    replica::{Answer, Replica, exchange, get},
+};
+
+const CLIENT: &str = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
+const KEY: &str = "ik_0123456789abcdef0123456789abcdef";
+/// Of `KEY`.
+const KEY_HASH: &str = "cac038cbc738e62b36135d28e45eb5af853d54f3feee93e9c88512473a00f896";
+
+fn send(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    let mut text = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n",
+        body.len()
+    );
+    for header in headers {
+        text.push_str(&format!("{header}\r\n"));
+    }
+    Answer::parse(&exchange(address, &format!("{text}\r\n{body}")))
+}
+
+fn send_json(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &Value,
+) -> Answer {
+    let headers = [headers, &["Content-Type: application/json"]].concat();
+    send(address, method, path, &headers, &body.to_string())
+}
+
+fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
+    send_json(address, "POST", path, &[], body)
+}
+
+/// Refused with this code, as a problem.
+fn refused(answer: &Answer, status: u16, code: &str) {
+    answer.expect_problem(status, code);
+}
+
+#[test]
+fn entries_are_appended_by_number_and_by_key() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/team%2Fessay/entries";
+    let one = json!({ "client": CLIENT, "client_seq": 1, "payload": { "insert": "한" } });
+    let first = post(address, path, &one);
+    assert_eq!(first.status, 200, "{first:?}");
+    let first = first.json();
+    assert_eq!(
+        (&first["client_seq"], &first["duplicate"]),
+        (&json!(1), &json!(false))
+    );
+    assert!(first["position"].as_str().unwrap().starts_with("1-"));
+    let again = post(address, path, &one).json();
+    assert_eq!(
+        (&again["position"], &again["duplicate"]),
+        (&first["position"], &json!(true))
+    );
+
+    let other = json!({ "client": CLIENT, "client_seq": 1, "payload": { "insert": "글" } });
+    let conflict = post(address, path, &other);
+    refused(&conflict, 409, "client_conflict");
+    assert_eq!(conflict.json()["row"]["client_seq"], 1, "{conflict:?}");
+
+    let ahead = json!({ "client": CLIENT, "client_seq": 5, "text": "later" });
+    let gap = post(address, path, &ahead);
+    refused(&gap, 409, "gap");
+    assert_eq!(gap.json()["expected"], 2, "{gap:?}");
+
+    let unknown =
+        json!({ "client": "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5c", "client_seq": 2, "text": "x" });
+    refused(&post(address, path, &unknown), 409, "unknown_client");
+
+    let batch = json!({ "client": CLIENT, "entries": [
+        { "client_seq": 2, "base64": "/wA=" },
+        { "client_seq": 3, "text": "three" },
+    ]});
+    let results = post(address, path, &batch).json();
+    assert_eq!(results["results"][0]["client_seq"], 2, "{results}");
+    assert!(
+        results["results"][1]["position"]
+            .as_str()
+            .unwrap()
+            .starts_with("3-")
+    );
+
+    let keyed = |key: &str, text: &str| {
+        let key = format!("Idempotency-Key: {key}");
+        send_json(address, "POST", path, &[&key], &json!({ "text": text }))
+    };
+    let first = keyed("a", "one").json();
+    let again = keyed("a", "one").json();
+    assert_eq!(again["duplicate"], true, "{again}");
+    assert_eq!(first["position"], again["position"]);
+    refused(&keyed("a", "two"), 409, "idempotency_conflict");
+    assert_eq!(keyed("b", "two").json()["duplicate"], false);
+    // Without a name it is another entry each time.
+    let nameless = json!({ "text": "same" });
+    let (one, two) = (
+        post(address, path, &nameless).json(),
+        post(address, path, &nameless).json(),
+    );
+    assert_ne!(one["position"], two["position"]);
+}
+
+#[test]
+fn a_body_may_be_the_payload_itself() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/raw/entries";
+    let client = format!("Inkwire-Client: {CLIENT}");
+    let headers = [
+        client.as_str(),
+        "Inkwire-Client-Seq: 1",
+        "Inkwire-Kind: image",
+        "Content-Type: image/png",
+    ];
+    let first = send(address, "POST", path, &headers, "\u{89}PNG").json();
+    assert_eq!(first["client_seq"], 1, "{first}");
+    let text = send(
+        address,
+        "POST",
+        path,
+        &["Content-Type: text/plain"],
+        "hello",
+    );
+    assert_eq!(text.status, 200, "{text:?}");
+    let json = ["Content-Type: application/json", "Inkwire-Kind: edit"];
+    assert_eq!(send(address, "POST", path, &json, "[1, 2]").status, 200);
+    refused(
+        &send(address, "POST", path, &json, "no json"),
+        400,
+        "invalid",
+    );
+    refused(
+        &send(address, "POST", path, &[], "what is it"),
+        415,
+        "unsupported_media_type",
+    );
+    let topic = send(
+        address,
+        "POST",
+        "/v1/topics/news/entries",
+        &["Content-Type: text/plain"],
+        "hello",
+    );
+    assert_eq!(topic.status, 200, "{topic:?}");
+}
+
+#[test]
+fn bad_requests_have_their_codes() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/bad/entries";
+    for (body, code) in [
+        (json!({}), "invalid"),
+        (json!({ "text": "a", "base64": "YQ==" }), "invalid"),
+        (json!({ "base64": "%" }), "invalid"),
+        (
+            json!({ "client": "me", "client_seq": 1, "text": "a" }),
+            "invalid",
+        ),
+        (json!({ "client": CLIENT, "text": "a" }), "invalid"),
+        (json!({ "client_seq": 1, "text": "a" }), "invalid"),
+        (
+            json!({ "client": CLIENT, "client_seq": 0, "text": "a" }),
+            "invalid",
+        ),
+        (json!({ "kind": "a b", "text": "a" }), "invalid"),
+        (json!({ "kind": "access.grant", "text": "a" }), "invalid"),
+        (
+            json!({ "content_type": "application/json", "text": "no" }),
+            "invalid",
+        ),
+        (json!({ "client": CLIENT, "entries": [] }), "invalid"),
+        (
+            json!({ "client": CLIENT, "entries": [{ "client_seq": 1, "text": "a" }, { "client_seq": 3, "text": "a" }] }),
+            "invalid",
+        ),
+        (
+            json!({ "client": 7, "client_seq": 1, "text": "a" }),
+            "malformed",
+        ),
+        (json!([1]), "malformed"),
+    ] {
+        let answer = post(address, path, &body);
+        assert!(answer.status == 400, "{body}: {answer:?}");
+        assert_eq!(answer.json()["code"], code, "{body}");
+    }
+    let text = json!({ "text": "a" });
+    refused(
+        &post(address, "/v1/documents/a%20b/entries", &text),
+        400,
+        "invalid_document_id",
+    );
+    refused(
+        &post(address, "/v1/documents/%FF/entries", &text),
+        400,
+        "invalid",
+    );
+    refused(
+        &send(address, "PUT", path, &[], ""),
+        405,
+        "method_not_allowed",
+    );
+    let long = json!({ "text": "x".repeat(1_100_000) });
+    let too_large = post(address, path, &long);
+    refused(&too_large, 413, "too_large");
+    assert_eq!(too_large.json()["max_bytes"], 1_048_576, "{too_large:?}");
+}
+
+#[test]
+fn comments_are_written_changed_and_read() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let base = "/v1/documents/reviewed";
+    let path = format!("{base}/comments");
+    refused(&get(address, &path), 404, "unknown_document");
+    post(
+        address,
+        &format!("{base}/entries"),
+        &json!({ "text": "the text" }),
+    );
+    let created = post(address, &path, &json!({ "text": "Is it?" }));
+    assert_eq!(created.status, 201, "{created:?}");
+    let created = created.json();
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(created["comment"]["text"], "Is it?", "{created}");
+    assert_eq!(created["comment"]["position"], created["position"]);
+    let one = format!("{path}/{id}");
+    let reply = post(
+        address,
+        &format!("{one}/replies"),
+        &json!({ "text": "It is." }),
+    )
+    .json();
+    assert_eq!(reply["comment"]["thread"], id, "{reply}");
+    let patch = |body: Value| send_json(address, "PATCH", &one, &[], &body);
+    assert_eq!(
+        patch(json!({ "text": "Is it so?" })).json()["comment"]["text"],
+        "Is it so?"
+    );
+    assert_eq!(
+        patch(json!({ "resolved": true })).json()["comment"]["resolved"]["by"],
+        "anonymous"
+    );
+    refused(&patch(json!({})), 400, "invalid");
+    let all = get(address, &path).json();
+    assert_eq!(all["comments"].as_array().unwrap().len(), 2, "{all}");
+    let deleted = send(address, "DELETE", &one, &[], "");
+    assert_eq!(deleted.json()["comment"]["deleted"], true, "{deleted:?}");
+    assert_eq!(get(address, &one).json()["text"], "");
+    let absent = format!("{path}/c{}", "0".repeat(32));
+    refused(&get(address, &absent), 404, "unknown_comment");
+    refused(
+        &get(address, &format!("{path}/what")),
+        404,
+        "unknown_comment",
+    );
+    refused(
+        &post(address, &path, &json!({ "text": "" })),
+        400,
+        "invalid",
+    );
+    refused(
+        &post(
+            address,
+            &path,
+            &json!({ "text": "a", "anchor": { "position": 1 } }),
+        ),
+        400,
+        "invalid",
+    );
+}
+
+#[test]
+fn server_keys_are_owners_act_for_subjects_and_notify() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "# of the shop\nshop:{KEY_HASH}").unwrap();
+    let path = file.path().to_str().unwrap();
+    let replica = Replica::start_with_secret(SECRET, &["--server-keys-file", path]);
+    let address = replica.address;
+    let bearer = format!("Authorization: Bearer {KEY}");
+    let entries = "/v1/documents/any/entries";
+    let text = json!({ "text": "hello" });
+    refused(&post(address, entries, &text), 401, "unauthenticated");
+    let wrong = ["Authorization: Bearer ik_wrong"];
+    refused(
+        &send_json(address, "POST", entries, &wrong, &text),
+        401,
+        "unauthenticated",
+    );
+    assert_eq!(
+        send_json(address, "POST", entries, &[&bearer], &text).status,
+        200
+    );
+    let comments = "/v1/documents/any/comments";
+    let acting = [bearer.as_str(), "Inkwire-Subject: alice"];
+    let written = send_json(address, "POST", comments, &acting, &text).json();
+    assert_eq!(written["comment"]["author"], "alice", "{written}");
+
+    let message = json!({ "subject": "alice", "payload": { "text": "done" } });
+    let named = [bearer.as_str(), "Idempotency-Key: export-7"];
+    let notify =
+        |headers: &[&str]| send_json(address, "POST", "/v1/notifications", headers, &message);
+    let first = notify(&named);
+    assert_eq!(first.status, 201, "{first:?}");
+    assert_eq!(notify(&named).json()["duplicate"], true);
+    refused(&notify(&[]), 401, "unauthenticated");
+}
+
+#[test]
+fn pages_elsewhere_ask_by_the_allow_list() {
+    let page = "https://app.example.org";
+    let replica = Replica::start(&["--allow-origin", page]);
+    let address = replica.address;
+    let path = "/v1/documents/cors/entries";
+    let origin = format!("Origin: {page}");
+    let asked = send(
+        address,
+        "OPTIONS",
+        path,
+        &[&origin, "Access-Control-Request-Method: POST"],
+        "",
+    );
+    assert_eq!(asked.status, 204, "{asked:?}");
+    assert!(
+        asked
+            .head
+            .contains(&format!("access-control-allow-origin: {page}")),
+        "{asked:?}"
+    );
+    assert!(asked.head.contains("idempotency-key"), "{asked:?}");
+    let text = json!({ "text": "hello" });
+    let answer = send_json(address, "POST", path, &[&origin], &text);
+    assert!(
+        answer
+            .head
+            .contains(&format!("access-control-allow-origin: {page}")),
+        "{answer:?}"
+    );
+    let evil = send_json(
+        address,
+        "POST",
+        path,
+        &["Origin: https://evil.example"],
+        &text,
+    );
+    refused(&evil, 403, "origin_refused");
+}
+
+#[test]
+fn the_description_and_its_page_ask_nobody_else() {
+    let replica = Replica::start(&[]);
+    let described = get(replica.address, "/openapi.json");
+    assert!(
+        described.head.contains("content-type: application/json"),
+        "{described:?}"
+    );
+    let described = described.json();
+    assert!(described["openapi"].as_str().unwrap().starts_with("3."));
+    let append = &described["paths"]["/v1/documents/{id}/entries"]["post"];
+    assert_eq!(
+        append["responses"]["409"]["content"]["application/problem+json"]["schema"]["$ref"],
+        "#/components/schemas/ProblemBody"
+    );
+    for path in ["/docs/api", "/docs/api.js", "/docs/api.css"] {
+        let file = get(replica.address, path);
+        assert_eq!(file.status, 200, "{path}");
+        assert!(
+            file.head
+                .contains("content-security-policy: default-src 'self'"),
+            "{file:?}"
+        );
+        assert!(
+            !file.body.contains("http://") && !file.body.contains("https://"),
+            "{path}"
+        );
+    }
+}

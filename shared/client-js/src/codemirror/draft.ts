@@ -2,11 +2,11 @@
 // flight; what is typed meanwhile gathers. Nothing that was typed is ever dropped: an edit that took no
 // effect, was refused or was lost by a fork is rebased and written again.
 
-import { ChangeSet, Text } from '@codemirror/state';
+import { ChangeSet, type Text } from '@codemirror/state';
 
 import type { ResetCause } from '../core/packets.js';
 import type { Position } from '../core/position.js';
-import { difference, halves, keyOf, type Edit } from './edit.js';
+import { difference, halves, keyOf, textOf, type Edit, type TextAt } from './edit.js';
 import { History } from './history.js';
 import { wantedOf, type Step } from './own.js';
 
@@ -17,12 +17,14 @@ interface Former {
 
 export class Draft {
   #history = new History(undefined);
-  #inFlight: { readonly key: string; readonly changes: ChangeSet } | undefined;
+  #inFlight: { readonly key: string; readonly base: string | null; readonly changes: ChangeSet } | undefined;
   #gathered: ChangeSet = ChangeSet.empty(0);
   /** The history that a reset declared void, until the new one is read to its end. */
   #former: Former | undefined;
   /** What became of the edit in flight while the new history is read. */
   #seen: 'effective' | 'void' | undefined;
+
+  readonly #gone = new Set<string>();
 
   /** The log as far as it was read. */
   get history(): History {
@@ -75,7 +77,7 @@ export class Draft {
 
   #send(changes: ChangeSet, rest = ChangeSet.empty(changes.newLength)): Edit {
     const edit: Edit = { base: this.#history.effective, changes: changes.toJSON() };
-    this.#inFlight = { key: keyOf(edit), changes };
+    this.#inFlight = { key: keyOf(edit), base: edit.base, changes };
     this.#gathered = rest;
     return edit;
   }
@@ -83,6 +85,11 @@ export class Draft {
   /** Whether this is the edit in flight. */
   isWaitingFor(edit: Edit): boolean {
     return this.#inFlight?.key === keyOf(edit);
+  }
+
+  /** The gateway says that an own edit, which was confirmed, is in the log no more. */
+  isGone(edit: Edit): void {
+    this.#gone.add(keyOf(edit));
   }
 
   /** The edit in flight will not come: it is written again, with what gathered. */
@@ -93,9 +100,9 @@ export class Draft {
   }
 
   /** Reads the next entry of the log. What it changes in the author's text, if anything. */
-  read(position: Position, edit: Edit | undefined, isMine: boolean): ChangeSet | undefined {
+  read(position: Position, edit: Edit | undefined, isMine: boolean, client: string): ChangeSet | undefined {
     const key = edit && isMine ? keyOf(edit) : undefined;
-    const changes = this.#history.read(position, edit, key);
+    const changes = this.#history.read(position, edit, key, client);
     const isInFlight = key !== undefined && key === this.#inFlight?.key;
     if (this.isReplaying) {
       if (isInFlight) this.#seen = changes ? 'effective' : 'void';
@@ -119,8 +126,8 @@ export class Draft {
   #rebase(theirs: ChangeSet): ChangeSet {
     let over = theirs;
     if (this.#inFlight) {
-      const { key, changes } = this.#inFlight;
-      this.#inFlight = { key, changes: changes.map(over) };
+      const { changes } = this.#inFlight;
+      this.#inFlight = { ...this.#inFlight, changes: changes.map(over) };
       over = over.map(changes, true);
     }
     const gathered = this.#gathered;
@@ -129,28 +136,40 @@ export class Draft {
   }
 
   /** What was read is void; the log is read anew, from this text on. */
-  reset(cause: ResetCause | undefined, start: Position, text: Text, effective: string | null): void {
+  reset(cause: ResetCause | undefined, start: Position, content: TextAt | undefined): void {
     // A reset during a replay: what the author has still stands on the first one.
     this.#former = { history: this.#former?.history ?? this.#history, cause: this.#former?.cause === 'deleted' ? 'deleted' : cause };
     this.#seen = undefined;
-    this.#history = new History(start, text, effective);
+    this.#history = new History(start, textOf(content?.text ?? ''), content?.effective ?? null, content?.last);
   }
 
-  /** The log was read to its end. What that changes in the author's text. */
-  joined(): ChangeSet | undefined {
+  /**
+   * The log was read to its end. `landed`: the edit in flight is in it, of this client, if only before its
+   * present beginning. What that changes in the author's text.
+   */
+  joined(landed?: string): ChangeSet | undefined {
     const former = this.#former;
     if (!former) return undefined;
     const before = this.text;
+    // What diverged is sent again, or was read.
+    if (landed !== undefined && this.#seen === undefined && former.cause !== 'diverged') this.#seen = this.#outcomeBefore(former.cause, landed);
     const carried = this.#carriedOver(former);
     const gathered = carried.pop() ?? ChangeSet.empty(this.#history.text.length);
     const sent = carried.reduce((all, changes) => all.compose(changes), ChangeSet.empty(this.#history.text.length));
     this.#former = undefined;
+    this.#gone.clear();
     // What was lost goes with the edit in flight: that one has no effect, since its base went too.
     const isFlying = this.#inFlight !== undefined && this.#seen === undefined;
-    this.#inFlight = isFlying && this.#inFlight ? { key: this.#inFlight.key, changes: sent } : undefined;
+    this.#inFlight = isFlying && this.#inFlight ? { ...this.#inFlight, changes: sent } : undefined;
     this.#gathered = isFlying ? gathered : sent.compose(gathered);
     this.#seen = undefined;
     return difference(before, this.text);
+  }
+
+  /** What became of the edit in flight if its entry lies before the log's beginning: the snapshot tells. */
+  #outcomeBefore(cause: ResetCause | undefined, client: string): 'effective' | 'void' {
+    if (cause === 'deleted') return 'effective';
+    return this.#history.lastOf(client) === this.#inFlight?.base ? 'effective' : 'void';
   }
 
   /** The author's work that the new history does not hold, as changes of its text; last what gathered. */
@@ -160,17 +179,21 @@ export class Draft {
     const held = new Set(now.edits.map(({ own }) => own).filter((own) => own !== undefined));
     const lost = history.edits.map(({ own, position }, index) => {
       if (own === undefined || cause === 'deleted' || held.has(own)) return false;
+      if (this.#gone.has(own)) return true;
       // Without a common point only what comes after the new beginning is sure not to be in it.
       return met === undefined ? position.seq > (now.start?.seq ?? 0) : history.folded + index >= met;
     });
     const firstLost = lost.indexOf(true);
-    const from = met ?? history.folded + (firstLost < 0 ? history.edits.length : firstLost);
+    const from = Math.min(met ?? Infinity, history.folded + (firstLost < 0 ? history.edits.length : firstLost));
     const base = history.textAfter(from);
     const steps: Step[] = history.edits.slice(from - history.folded).map(({ changes }, index) =>
       ({ changes, isWanted: lost[from - history.folded + index] ?? false }));
     if (this.#inFlight) steps.push({ changes: this.#inFlight.changes, isWanted: this.#seen !== 'effective' });
     steps.push({ changes: this.#gathered, isWanted: true });
-    let over = (met === undefined ? undefined : this.#since(history, met)) ?? difference(base, now.text);
+    const unrelated = cause === 'deleted'
+      ? ChangeSet.of({ from: 0, to: base.length, insert: now.text }, base.length)
+      : difference(base, now.text, true);
+    let over = (from === met ? this.#since(history, met) : undefined) ?? unrelated;
     return wantedOf(base, steps).map((changes) => {
       const moved = changes.map(over);
       over = over.map(changes, true);

@@ -7,6 +7,8 @@ export const EDIT_KIND = 'edit';
 export const EDIT_TYPE = 'application/vnd.inkwire.edit+json';
 export const TEXT_TYPE = 'application/vnd.inkwire.text+json';
 
+const SPACE = /\s/;
+
 /** The payload of an edit, in UTF-16 units. */
 export interface Edit {
   /** The position of the last effective edit; `null` before the first. */
@@ -19,6 +21,8 @@ export interface Edit {
 export interface TextAt {
   readonly text: string;
   readonly effective: string | null;
+  /** The base of the last effective edit of each client that wrote lately. */
+  readonly last?: Readonly<Record<string, string | null>>;
 }
 
 /** What an own edit that was lost becomes when its number has to go out again: nothing. */
@@ -33,9 +37,9 @@ export function parseEdit(value: unknown): Edit | undefined {
 
 export function parseText(value: unknown): TextAt | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { text, effective } = value as { text?: unknown; effective?: unknown };
+  const { text, effective, last } = value as { text?: unknown; effective?: unknown; last?: unknown };
   if (typeof text !== 'string' || (effective !== null && typeof effective !== 'string')) return undefined;
-  return { text, effective };
+  return { text, effective, ...(typeof last === 'object' && last !== null ? { last: last as Record<string, string | null> } : {}) };
 }
 
 /** Tells an own edit from all others. */
@@ -57,17 +61,23 @@ export function textOf(text: string): Text {
   return Text.of(text.split(/\r\n?|\n/));
 }
 
-/** One replacement that makes `to` of `from`: what is the same before and behind stays. */
-export function difference(from: Text, to: Text): ChangeSet {
+/**
+ * One replacement that makes `to` of `from`: what is the same before and behind stays. In whole words
+ * where changes are to be moved over it, so that none joins half of one word to half of another.
+ */
+export function difference(from: Text, to: Text, inWords = false): ChangeSet {
   if (from.eq(to)) return ChangeSet.empty(from.length);
   const [a, b] = [from.toString(), to.toString()];
   const most = Math.min(a.length, b.length);
   let start = 0;
   while (start < most && a.charCodeAt(start) === b.charCodeAt(start)) start += 1;
   if (start > 0 && isHigh(a.charCodeAt(start - 1))) start -= 1;
+  while (inWords && start > 0 && !SPACE.test(a.charAt(start - 1))) start -= 1;
   let end = 0;
   while (end < most - start && a.charCodeAt(a.length - 1 - end) === b.charCodeAt(b.length - 1 - end)) end += 1;
   if (end > 0 && isLow(a.charCodeAt(a.length - end))) end -= 1;
+  const isCut = (text: string): boolean => end < text.length && !SPACE.test(text.charAt(text.length - end - 1));
+  while (inWords && end > 0 && (isCut(a) || isCut(b))) end -= 1;
   return ChangeSet.of({ from: start, to: a.length - end, insert: textOf(b.slice(start, b.length - end)) }, a.length);
 }
 

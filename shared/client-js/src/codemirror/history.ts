@@ -4,10 +4,12 @@
 import { ChangeSet, Text, type ChangeDesc } from '@codemirror/state';
 
 import { isSamePosition, formatPosition, type Position } from '../core/position.js';
-import { changesOf, type Edit } from './edit.js';
+import { changesOf, type Edit, type TextAt } from './edit.js';
 
 /** Effective edits whose content is kept, to bring back what a fork takes. */
 const CONTENT_MAX = 4_096;
+/** Clients whose last effective edit is told in snapshots. */
+const CLIENTS_MAX = 256;
 
 export interface EffectiveEdit {
   readonly position: Position;
@@ -29,9 +31,11 @@ export class History {
   #edits: EffectiveEdit[] = [];
   #folded = 0;
   #length: number;
+  readonly #last: Map<string, string | null>;
 
   /** From the log's beginning, or from a snapshot. */
-  constructor(readonly start: Position | undefined, readonly startText: Text = Text.empty, effective: string | null = null) {
+  constructor(readonly start: Position | undefined, readonly startText: Text = Text.empty, effective: string | null = null, last: TextAt['last'] = {}) {
+    this.#last = new Map(Object.entries(last));
     this.#position = start;
     this.#text = this.#floor = startText;
     this.#effective = effective;
@@ -47,6 +51,16 @@ export class History {
   /** The position of the last effective edit, as edits name it. */
   get effective(): string | null {
     return this.#effective;
+  }
+
+  /** The base of the last effective edit of a client; `undefined` if there is none, or it is not known. */
+  lastOf(client: string): string | null | undefined {
+    return this.#last.get(client);
+  }
+
+  /** The text as a snapshot has it. */
+  get snapshot(): TextAt {
+    return { text: this.#text.toString(), effective: this.#effective, last: Object.fromEntries(this.#last) };
   }
 
   /** How far the log was read. */
@@ -69,10 +83,13 @@ export class History {
   }
 
   /** Reads the next entry. What it changes, if it takes effect. */
-  read(position: Position, edit: Edit | undefined, own: string | undefined): ChangeSet | undefined {
+  read(position: Position, edit: Edit | undefined, own: string | undefined, client: string): ChangeSet | undefined {
     const changes = edit && edit.base === this.#effective ? changesOf(edit, this.#length) : undefined;
     this.#position = position;
-    if (changes) {
+    if (edit && changes) {
+      this.#last.delete(client);
+      this.#last.set(client, edit.base);
+      for (const oldest of this.#last.size > CLIENTS_MAX ? [...this.#last.keys()].slice(0, 1) : []) this.#last.delete(oldest);
       this.#text = changes.apply(this.#text);
       this.#length = this.#text.length;
       this.#effective = formatPosition(position);

@@ -13,11 +13,12 @@ import type { OwnEntry } from '../core/writer.js';
 import { AppendRefused, type Document, type JoinOptions, type OfferedSnapshot } from '../document.js';
 import { Emitter } from '../emitter.js';
 import { Draft } from './draft.js';
-import { EDIT_KIND, EDIT_TYPE, parseEdit, parseText, TEXT_TYPE, textOf, VOID_EDIT, type Edit } from './edit.js';
+import { EDIT_KIND, EDIT_TYPE, parseEdit, parseText, TEXT_TYPE, VOID_EDIT, type Edit } from './edit.js';
 
 /** After somebody's edit came too late this writer lets them go first, for so long at most. */
 const YIELD_MS = 250;
 const RETRY_MS = 1_000;
+const DOUBT_MS = 5_000;
 
 export interface SharedTextEvents {
   /** The text is another one by what others wrote. */
@@ -47,7 +48,12 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
   readonly #clients = new Set<string>();
   /** The entry of the edit in flight. */
   #entry: number | undefined;
+  /** Whether that entry was acknowledged. */
+  #hasLanded = false;
+  /** The client that wrote it. */
+  #entryClient = '';
   #yieldUntil = 0;
+  #doubt: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isRefused = false;
   /** The phase up to which everything was heard. */
@@ -63,6 +69,9 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
     this.document.on('state', (state) => this.#state(state));
     this.document.on('nack', ({ own, nack, isRetried }) => {
       if (!isRetried && own?.id === this.#entry) this.#nacked(nack);
+    });
+    this.document.on('ack', ({ own }) => {
+      if (own.id === this.#entry) this.#hasLanded = true;
     });
     this.document.on('lost', ({ entries }) => {
       if (entries.some(({ id }) => id === this.#entry)) this.#again();
@@ -123,11 +132,12 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
   snapshot(): OfferedSnapshot | undefined {
     const { history, isReplaying } = this.#draft;
     if (isReplaying || this.#phase !== 'joined' || !history.position || history.position.seq === 0) return undefined;
-    return { position: history.position, contentType: TEXT_TYPE, payload: { text: history.text.toString(), effective: history.effective } };
+    return { position: history.position, contentType: TEXT_TYPE, payload: history.snapshot };
   }
 
   leave(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#doubt);
     this.document.leave();
   }
 
@@ -137,7 +147,7 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
     if (this.document.client !== undefined) this.#clients.add(this.document.client);
     const isMine = this.#clients.has(entry.client);
     const wasEffective = this.#draft.history.effective;
-    const changes = this.#draft.read(entry.position, edit, isMine);
+    const changes = this.#draft.read(entry.position, edit, isMine, entry.client);
     if (edit && !isMine) {
       const isLate = this.#draft.history.effective === wasEffective;
       this.#yieldUntil = isLate ? performance.now() + YIELD_MS : 0;
@@ -149,7 +159,7 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
   #reset({ position, snapshot, cause }: ResetEvent): void {
     const held = snapshot && (parseText(jsonOf(snapshot.payload)) ?? { text: snapshot.payload.asText(), effective: null });
     this.#phase = 'joining';
-    this.#draft.reset(cause, position, textOf(held?.text ?? ''), held?.effective ?? null);
+    this.#draft.reset(cause, position, held);
     this.#tell(undefined);
   }
 
@@ -158,7 +168,8 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
     const isSame = state.position === undefined || this.position === undefined || isSamePosition(state.position, this.position);
     if (state.phase === 'joined' && this.#phase !== 'joined' && isSame) {
       this.#phase = 'joined';
-      this.#tell(this.#draft.joined());
+      this.#tell(this.#draft.joined(this.#hasLanded ? this.#entryClient : undefined));
+      this.#doubtLater();
     } else if (state.phase !== 'joined') {
       this.#phase = state.phase;
       this.#tell(undefined);
@@ -187,6 +198,8 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
     for (let next: Edit | undefined = edit; next; ) {
       try {
         this.#entry = this.document.append(next, { kind: EDIT_KIND, contentType: EDIT_TYPE });
+        this.#hasLanded = false;
+        this.#entryClient = this.document.client ?? '';
         return;
       } catch (error) {
         if (!(error instanceof AppendRefused)) throw error;
@@ -194,6 +207,17 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
         if (!next) this.#wait(error.code);
       }
     }
+  }
+
+  /** Acknowledged and never delivered: it lies before what was read, and its effect is not known. */
+  #doubtLater(): void {
+    clearTimeout(this.#doubt);
+    const entry = this.#entry;
+    if (entry === undefined || !this.#draft.isInFlight) return;
+    this.#doubt = setTimeout(() => {
+      const { phase, unacknowledged } = this.document.state;
+      if (entry === this.#entry && this.#hasLanded && phase === 'joined' && unacknowledged === 0) this.#again();
+    }, DOUBT_MS);
   }
 
   #nacked(nack: Nack): void {
@@ -224,7 +248,9 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
   #rewrite(own: OwnEntry): Payload | undefined {
     if (own.kind !== EDIT_KIND || own.contentType !== EDIT_TYPE) return undefined;
     const edit = parseEdit(jsonOf(own.payload));
-    return edit && this.#draft.isWaitingFor(edit) ? undefined : Payload.json(VOID_EDIT);
+    if (edit && this.#draft.isWaitingFor(edit)) return undefined;
+    if (edit) this.#draft.isGone(edit);
+    return Payload.json(VOID_EDIT);
   }
 }
 

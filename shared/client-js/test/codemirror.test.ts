@@ -124,7 +124,7 @@ class Author {
     this.#heal();
     const row = this.log.rows.get(this.id) ?? 0;
     const flying = this.held.find(({ edit }) => edit && this.draft.isWaitingFor(edit));
-    this.#show(this.draft.joined(flying !== undefined && flying.number <= row ? String(this.id) : undefined));
+    this.#show(this.draft.joined(String(this.id), flying !== undefined && flying.number <= row));
     // Everything was read, and it did not come.
     if (flying?.edit && flying.number <= row && this.draft.isWaitingFor(flying.edit)) this.draft.unsent();
     const edit = this.draft.next();

@@ -144,15 +144,14 @@ export class Draft {
   }
 
   /**
-   * The log was read to its end. `landed`: the edit in flight is in it, of this client, if only before its
-   * present beginning. What that changes in the author's text.
+   * The log was read to its end. `hasLanded`: the edit in flight, of this client, is in it, if
+   * only before its present beginning. What that changes in the author's text.
    */
-  joined(landed?: string): ChangeSet | undefined {
+  joined(client?: string, hasLanded = false): ChangeSet | undefined {
     const former = this.#former;
     if (!former) return undefined;
     const before = this.text;
-    // What diverged is sent again, or was read.
-    if (landed !== undefined && this.#seen === undefined && former.cause !== 'diverged') this.#seen = this.#outcomeBefore(former.cause, landed);
+    if (client !== undefined) this.#seen ??= this.#outcomeBefore(former.cause, client, hasLanded);
     const carried = this.#carriedOver(former);
     const gathered = carried.pop() ?? ChangeSet.empty(this.#history.text.length);
     const sent = carried.reduce((all, changes) => all.compose(changes), ChangeSet.empty(this.#history.text.length));
@@ -167,9 +166,11 @@ export class Draft {
   }
 
   /** What became of the edit in flight if its entry lies before the log's beginning: the snapshot tells. */
-  #outcomeBefore(cause: ResetCause | undefined, client: string): 'effective' | 'void' {
-    if (cause === 'deleted') return 'effective';
-    return this.#history.lastOf(client) === this.#inFlight?.base ? 'effective' : 'void';
+  #outcomeBefore(cause: ResetCause | undefined, client: string, hasLanded: boolean): 'effective' | 'void' | undefined {
+    if (this.#inFlight && this.#history.lastOf(client) === this.#inFlight.base) return 'effective';
+    // What diverged is sent again, or was read; what was deleted does not come back.
+    if (!hasLanded || cause === 'diverged') return undefined;
+    return cause === 'deleted' ? 'effective' : 'void';
   }
 
   /** The author's work that the new history does not hold, as changes of its text; last what gathered. */

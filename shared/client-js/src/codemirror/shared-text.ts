@@ -168,7 +168,7 @@ export class SharedText<D extends TextDocument = Document> extends Emitter<Share
     const isSame = state.position === undefined || this.position === undefined || isSamePosition(state.position, this.position);
     if (state.phase === 'joined' && this.#phase !== 'joined' && isSame) {
       this.#phase = 'joined';
-      this.#tell(this.#draft.joined(this.#hasLanded ? this.#entryClient : undefined));
+      this.#tell(this.#draft.joined(this.#entryClient, this.#hasLanded));
       this.#doubtLater();
     } else if (state.phase !== 'joined') {
       this.#phase = state.phase;

@@ -4,7 +4,7 @@
 // The page's origin is whatever is named: what it loads is answered here and not by the network. With the
 // gateway's own origin those transports work that browsers keep from others.
 //
-// Transports: `websocket`, or `sockjs:<one of sockjs-client's>`.
+// Transports: `websocket`, `sockjs:<one of sockjs-client's>`, or `sse`, which is the browser's own EventSource.
 
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -12,6 +12,8 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
 import { chromium } from 'playwright-core';
+
+import { readInPage } from './events.mjs';
 
 const [role, transport, url, document, origin] = process.argv.slice(2);
 const resolve = createRequire(import.meta.url).resolve;
@@ -52,7 +54,10 @@ page.on('pageerror', (error) => process.stdout.write(`exception ${error.message}
 await page.goto(origin + FOLDER);
 
 const job = { role, transport, url, document, token: process.env.INKWIRE_TOKEN, clientId: randomUUID() };
-await page.evaluate(async ({ role, transport, url, document, token, clientId }) => {
+if (transport === 'sse') {
+  const stream = `${url}/v1/documents/${encodeURIComponent(document)}/events`;
+  await page.evaluate(`(${readInPage})(${JSON.stringify(stream)}, say)`);
+} else await page.evaluate(async ({ role, transport, url, document, token, clientId }) => {
   const { read, write } = await import('./programs.mjs');
   const [kind, one] = transport.split(':');
   const factory = () =>

@@ -6,17 +6,19 @@ import { createInterface } from 'node:readline';
 import * as stompjs from '@stomp/stompjs';
 
 import { cases } from './cases.mjs';
+import { readByCurl } from './events.mjs';
 import { read, write } from './programs.mjs';
 import { socketFactory } from './transports.mjs';
 
 const [role, transport, url, document] = process.argv.slice(2);
 const token = process.env.INKWIRE_TOKEN;
 const say = (line) => process.stdout.write(`${line}\n`);
-const factory = socketFactory(transport, url);
+const factory = transport === 'sse' ? undefined : socketFactory(transport, url);
 const input = createInterface({ input: process.stdin });
 
 if (role === 'reader') {
-  read(stompjs, factory, document, token, say);
+  if (transport === 'sse') readByCurl(`${url}/v1/documents/${encodeURIComponent(document)}/events`, say);
+  else read(stompjs, factory, document, token, say);
   input.on('line', () => {});
   input.on('close', () => process.exit(0));
 } else if (role === 'writer') {

@@ -40,6 +40,16 @@ async fn everyone_has_the_same_text_with_every_link_cut() {
     }
 }
 
+/// Event streams, in a page and over curl, of which nothing is known but the last id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_source_has_the_same_text_with_every_link_cut() {
+    let scene = Scene::start(Pages::Own);
+    let readers = [(Library::SameOrigin, "sse"), (Library::Node, "sse")];
+    for history in &chosen() {
+        replay(&scene, history, Library::Node, "websocket", &readers).await;
+    }
+}
+
 /// Every transport that sockjs-client has in a browser, on a page of the gateway's own and on another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_of_sockjs_client_in_chromium() {

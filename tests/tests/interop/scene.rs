@@ -43,6 +43,8 @@ impl Scene {
                     "1000000",
                     "--appends-burst",
                     "1000000",
+                    "--sse-retry-ms",
+                    "50",
                 ];
                 let mut replica = Gateway::options().redis(redis.url()).args(args);
                 if pages == Pages::Others {
@@ -70,6 +72,7 @@ impl Scene {
         let url = match transport.split(':').next() {
             Some("tcp") => format!("tcp://{address}"),
             Some("sockjs") => format!("http://{address}/sockjs"),
+            Some("sse") => format!("http://{address}"),
             Some("native") => format!("ws://{address}/ws"),
             _ => format!("ws://{address}/stomp"),
         };

@@ -11,6 +11,7 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 export PATH=$PATH:$HOME/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
 cargo_deny_version=0.20.2
 oteltap_version=1.0.0
+schemathesis_version=4.32.5
 cargo_fuzz_version=0.13.2
 target_folder=${CARGO_TARGET_DIR:-$PWD/target}
 results=$(mktemp)
@@ -119,6 +120,17 @@ install_oteltap() {
     export PATH=$PATH:$place/bin
 }
 
+# Asks what the OpenAPI document says may be asked, and more: the tests find it on the path.
+install_schemathesis() {
+    local place=$target_folder/schemathesis
+    if [ "$("$place/bin/pip" freeze 2>/dev/null | grep -c -e "^schemathesis==$schemathesis_version$")" != 1 ]; then
+        python3 -m venv "$place"
+        "$place/bin/pip" install --quiet --disable-pip-version-check \
+            "schemathesis==$schemathesis_version"
+    fi
+    export PATH=$PATH:$place/bin
+}
+
 # The clients that others wrote: each in the version that stands in its lock file.
 install_clients() {
     npm --prefix tests/interop/node ci --no-audit --no-fund
@@ -168,6 +180,7 @@ export INKWIRE_BIN
 
 step "End to end: three replicas, Redis, HAProxy, nginx, a receiver of OTLP"
 install_oteltap
+install_schemathesis
 tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"

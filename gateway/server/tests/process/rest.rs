@@ -386,3 +386,25 @@ fn the_description_and_its_page_ask_nobody_else() {
         );
     }
 }
+
+/// Needs `schemathesis` on the path: `test.sh` installs it.
+#[test]
+fn what_the_description_permits_and_more_breaks_nothing() {
+    let replica = Replica::start(&[]);
+    let description = format!("http://{}/openapi.json", replica.address);
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance,\
+        response_schema_conformance,response_headers_conformance";
+    let run = std::process::Command::new("schemathesis")
+        .args(["run", &description, "--checks", checks])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "10",
+        ])
+        .args(["--no-color", "--generation-database", "none"])
+        .output()
+        .expect("schemathesis is installed (test.sh)");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}");
+}

@@ -1,16 +1,17 @@
 
 -- C1: appends entries of one document, each checked after the ones before it.
 --
--- keys: state, log
+-- keys: state, log; of a document also comments, outbox
 -- args: the channel; a head: deadline by this server's clock (10 digits of seconds, 4 bytes of
 --       microseconds), most entries of the log (4), the latest that it keeps (4; 0: all of them, and it
 --       may be full), seconds for which an unused row is kept (4), number of fields (2), hash(0) of a
---       new log (16); the fields of state that are needed besides `position`, counted from 2; then for
---       each entry its key: client_seq (8), call it came in (2; from 32768: all or nothing), its row's
+--       new log (16), number of effects (2); the fields of state that are needed besides `position`,
+--       counted from 2; then for each entry its key: client_seq (8), call it came in (2; from 32768: all or nothing), its row's
 --       field (2), its author's access field or 0 for a change of access (2), digest (16); and the
---       packed entry.
+--       packed entry; then the effects on comments (review.lua).
 -- reply: 'x' if the deadline is past, or for each entry one of
---       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd';
+--       its position, '=' seq and hash of the row, 'g' row, 'c' row, 'u', 'r', 'f', 'd', 'kf', 'ku', 'kd',
+--       'kn', 'ka' (what it does to comments: forbidden, unknown, deleted, too many, too many authors);
 --       rows with their length in front (2). All in one string: for a table Redis would allocate, and
 --       write, blocks of 16 KiB.
 --
@@ -39,14 +40,18 @@ local function row_of(row, now, last, seq, hash, tail)
   return head .. sub(row, max(ROW_HEAD + 1, #row - room + 1)) .. tail
 end
 
+-- Most people who are remembered as having written in a document.
+local PEOPLE_MAX = 1000
+
 -- The lowest number of a call that is taken whole.
 local WHOLE = 32768
 
 -- The first of a whole call's entries, from the one at `first`, that would be refused if those before it
 -- had been appended, and what it is answered. `room` is how many entries the log still takes.
-local function first_refusal(args, first, state, room)
+local function first_refusal(args, first, state, room, entries_end, effects, draft)
   local next_of, of, appended = {}, nil, 0
-  for i = first, #args, 2 do
+  local tried = draft and draft_of(draft.key, draft)
+  for i = first, entries_end, 2 do
     local client_seq, call_of, row_at, access_at, digest = decode('>I8I2I2I2c16', args[i])
     of = of or call_of
     if call_of ~= of then
@@ -61,6 +66,10 @@ local function first_refusal(args, first, state, room)
       if appended >= room then
         return i, 'f'
       end
+      local why = effects and effects[i] and review(tried, effects[i], '')
+      if why then
+        return i, why
+      end
       appended = appended + 1
       next_of[row_at] = expected + 1
     elseif not row then
@@ -68,7 +77,7 @@ local function first_refusal(args, first, state, room)
     elseif client_seq > last or client_seq == 0 then
       return i, 'g' .. pack('>I2', #row) .. row
     else
-      local found = #row - (last - client_seq) * 4
+      local found = #row - (#row + 2) % 4 - (last - client_seq) * 4
       if found < ROW_HEAD + 4 or sub(row, found - 3, found) ~= sub(digest, 1, 4) then
         return i, 'c' .. pack('>I2', #row) .. row
       end
@@ -97,8 +106,8 @@ end
 
 local function append(keys, args)
   bind()
-  local deadline, micros, log_max, latest, row_ttl, fields, hash0 =
-    decode('>c10I4I4I4I4I2c16', args[2])
+  local deadline, micros, log_max, latest, row_ttl, fields, hash0, effects_n =
+    decode('>c10I4I4I4I4I2c16I2', args[2])
   local time = call('TIME')
   local now = time[1]
   if now > deadline or (now == deadline and tonumber(time[2]) > micros) then
@@ -107,15 +116,24 @@ local function append(keys, args)
 
   local state_key, log_key = keys[1], keys[2]
   local state = call('HMGET', state_key, 'position', unpack(args, 3, fields + 2))
-  local position = state[1] or create(state_key, log_key, hash0)
+  local position = state[1] or create(state_key, log_key, hash0, keys[3], keys[4])
   local seq, hash = seq_of(position), sub(position, -16)
 
   local replies, replies_n, records, records_n, changed = {}, 0, {}, 0, nil
   local group, refused, refused_whole, its_reply, base, new_row
-  -- The row at `at`, the last number in it, and what was appended since it was put together.
-  local at, row, last, tail
+  -- The row at `at`, the last number in it, what was appended since it was put together, and whether its
+  -- client wrote nothing but comments.
+  local at, row, last, tail, only
+  local entries_end, effects, draft = #args - effects_n, nil, nil
+  if effects_n > 0 then
+    effects, draft = {}, draft_of(keys[3])
+    for i = entries_end + 1, #args do
+      local effect = _G.cmsgpack.unpack(args[i])
+      effects[fields + 3 + effect[1] * 2] = effect
+    end
+  end
 
-  for i = fields + 3, #args, 2 do
+  for i = fields + 3, entries_end, 2 do
     local client_seq, of, row_at, access_at, digest = decode('>I8I2I2I2c16', args[i])
     local is_whole = false
     if of ~= group then
@@ -125,10 +143,15 @@ local function append(keys, args)
     if row_at ~= at or access_at == at or is_whole then
       if tail then
         changed = changed or {}
-        state[at] = row_of(row, now, last, seq, hash, tail)
+        row = row_of(row, now, last, seq, hash, tail)
+        state[at] = only and row .. 'c' or row
         changed[at], tail = true, nil
       end
       at, row = row_at, state[row_at]
+      only = row and #row % 4 == 3
+      if only then
+        row = sub(row, 1, -2)
+      end
       last = row and decode('>I8', row, 11) or 0
     end
     if is_whole then
@@ -137,7 +160,7 @@ local function append(keys, args)
         base = base or seq_of(call('HGET', state_key, 'base'))
         room = log_max - (seq - base)
       end
-      refused_whole, its_reply = first_refusal(args, i, state, room)
+      refused_whole, its_reply = first_refusal(args, i, state, room, entries_end, effects, draft)
     end
     local access = state[access_at]
     local reply, is_taken
@@ -155,18 +178,28 @@ local function append(keys, args)
       if base and access_at ~= 0 and seq - base >= log_max then
         reply = 'f'
       else
-        seq = seq + 1
-        hash = sub(sha1hex(hash .. digest), 1, 16)
-        local digits = seq .. '-'
-        position = digits .. hash
-        local record = position .. args[i + 1]
-        call('XADD', log_key, digits .. '0', 'e', record)
-        records_n = records_n + 1
-        records[records_n] = record
-        new_row = new_row or not row
-        last = client_seq
-        tail = tail and tail .. sub(digest, 1, 4) or sub(digest, 1, 4)
-        reply, is_taken = position, true
+        local digits, extended = seq + 1 .. '-', sub(sha1hex(hash .. digest), 1, 16)
+        local effect = effects and effects[i]
+        reply = effect and review(draft, effect, digits .. extended)
+        if not reply then
+          seq, hash = seq + 1, extended
+          position = digits .. hash
+          local record = position .. args[i + 1]
+          call('XADD', log_key, digits .. '0', 'e', record)
+          records_n = records_n + 1
+          records[records_n] = record
+          if only or not (row or tail) then
+            new_row, only = true, effect ~= nil
+            if not effect and access_at ~= 0 and keys[3] then
+              -- Behind `client:`, a UUID and a colon stands the author.
+              draft = draft or draft_of(keys[3])
+              contributed(draft, sub(args[at + 1], 45), PEOPLE_MAX)
+            end
+          end
+          last = client_seq
+          tail = tail and tail .. sub(digest, 1, 4) or sub(digest, 1, 4)
+          reply, is_taken = position, true
+        end
       end
     elseif last == 0 then
       reply = 'u'
@@ -174,7 +207,7 @@ local function append(keys, args)
       if tail then
         changed = changed or {}
         row = row_of(row, now, last, seq, hash, tail)
-        state[at], changed[at], tail = row, true, nil
+        state[at], changed[at], tail = only and row .. 'c' or row, true, nil
       end
       if client_seq > last or client_seq == 0 then
         reply = 'g' .. pack('>I2', #row) .. row
@@ -184,7 +217,7 @@ local function append(keys, args)
           -- Written again, so that a WAIT after this call covers it.
           changed = changed or {}
           row = now .. sub(row, 11)
-          state[at], changed[at] = row, true
+          state[at], changed[at] = only and row .. 'c' or row, true
           reply, is_taken = '=' .. sub(row, 19, ROW_HEAD), true
         else
           reply = 'c' .. pack('>I2', #row) .. row
@@ -201,7 +234,8 @@ local function append(keys, args)
   end
 
   if tail then
-    state[at] = row_of(row, now, last, seq, hash, tail)
+    row = row_of(row, now, last, seq, hash, tail)
+    state[at] = only and row .. 'c' or row
     if not changed then
       call('HSET', state_key, 'position', position, args[at + 1], state[at])
     else
@@ -215,6 +249,9 @@ local function append(keys, args)
       n = n + 2
     end
     call('HSET', unpack(writes, 1, n))
+  end
+  if draft then
+    write_review(draft, keys[4])
   end
   if records_n > 0 then
     call('SPUBLISH', args[1], records_n == 1 and records[1] or concat(records))

@@ -1,7 +1,7 @@
 
 -- C6: one page of a log with the head and where the askers stand, all at one moment.
 --
--- keys: state, log
+-- keys: state, log; for `open` of a document also comments, outbox
 -- args: a head: most entries (4 bytes) and bytes (4) of the page, number of fields (2); the resume
 --       point, empty for the start and '+' for the head; then the fields of state that are wanted, `position` and `base`
 --       first; for `open` last of all hash(0) of a new log.
@@ -76,7 +76,7 @@ end
 local function open(keys, args)
   bind()
   if not call('HGET', keys[1], 'position') then
-    create(keys[1], keys[2], args[#args])
+    create(keys[1], keys[2], args[#args], keys[3], keys[4])
   end
   return read(keys, args)
 end

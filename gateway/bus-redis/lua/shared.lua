@@ -11,7 +11,8 @@
 -- log, a stream: id <seq>-0, one field whose value is the record: the position, then the packed entry.
 --
 -- A row: time of last use (10 digits, seconds), client_seq (8 bytes), seq (8) and hash (16) of its last
--- entry, then the short digests of its last numbers, oldest first (4 each). Integers are big-endian.
+-- entry, then the short digests of its last numbers, oldest first (4 each). Integers are big-endian. One
+-- byte more, a 'c', says that its client wrote nothing but comments.
 
 local ROW_HEAD = 42
 local ROW_DIGESTS_BYTES_MAX = 64 * 4
@@ -35,8 +36,9 @@ local function seq_of(position)
   return tonumber(sub(position, 1, -18))
 end
 
--- Both keys exist from here on: a declared key that is absent answers TRYAGAIN while its slot moves.
-local function create(state, log, hash)
+-- All keys exist from here on: a declared key that is absent answers TRYAGAIN while its slot moves.
+-- `comments` and `outbox` are those of a document; other logs have none.
+local function create(state, log, hash, comments, outbox)
   if call('EXISTS', log) == 1 then
     error('DAMAGED the log has entries, but its state is gone')
   end
@@ -44,5 +46,9 @@ local function create(state, log, hash)
   call('HSET', state, 'position', start, 'base', start)
   call('XADD', log, '0-1', 'e', '')
   call('XTRIM', log, 'MAXLEN', '0')
+  if comments then
+    call('HSET', comments, 'n', '0')
+    call('HSET', outbox, '-', '')
+  end
   return start
 end

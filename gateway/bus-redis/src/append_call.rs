@@ -7,10 +7,12 @@ use std::{collections::HashMap, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fred::types::Value;
-use inkwire_bus::{Append, AppendOutcome, Refusal, Retention, Ticket};
+use inkwire_bus::{
+    Append, AppendOutcome, CommentRefusal, Refusal, Retention, ReviewLimits, Ticket,
+};
 use inkwire_model::{ClientId, ClientRow, DocumentId, NewEntry};
 
-use crate::{functions::LIBRARY, keys::Keys, record, row};
+use crate::{functions::LIBRARY, keys::Keys, record, review::pack_effect, row};
 
 /// Most fields of the state that one call may name: Lua's stack holds no more than 8,000 values.
 const FIELDS_MAX: usize = 3_000;
@@ -25,6 +27,7 @@ pub(crate) struct Terms {
     pub(crate) row_kept_s: u32,
     /// `hash(0)`, should the document be new.
     pub(crate) hash0: [u8; 8],
+    pub(crate) review: ReviewLimits,
 }
 
 /// Appends of one document on their way.
@@ -37,13 +40,13 @@ pub(crate) struct AppendCall {
     pub(crate) args: Vec<Value>,
     terms: Terms,
     fields: usize,
+    head_at: usize,
+    /// How many of its entries do something to comments.
+    effects: usize,
 }
 
 /// From this number on a group of entries is taken whole.
 const WHOLE: u16 = 1 << 15;
-
-/// Where the head stands among the arguments.
-const HEAD_AT: usize = 5;
 
 /// The reply has a form that the function never gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +82,7 @@ impl AppendCall {
     ) -> Result<Self, TooManyClients> {
         let mut fields = Fields::default();
         let mut entries: Vec<Value> = Vec::new();
+        let mut effects: Vec<Value> = Vec::new();
         let mut bytes = 0;
         for (group, append) in appends.iter().enumerate() {
             bytes += bytes_of(append);
@@ -88,6 +92,10 @@ impl AppendCall {
                     true => 0,
                     false => fields.place(row::access_field_of(&entry.author))?,
                 };
+                if let Some(effect) = &entry.comment {
+                    let place = entries.len() / 2;
+                    effects.push(pack_effect(place, entry, effect, terms.review).into());
+                }
                 let mut key = BytesMut::with_capacity(30);
                 key.put_u64(entry.client_seq);
                 // Told apart by being different from the one before: wrapping does no harm.
@@ -103,15 +111,18 @@ impl AppendCall {
 
         let names = fields.names;
         let fields = names.len();
-        let mut args: Vec<Value> = Vec::with_capacity(6 + fields + entries.len());
+        let own = keys.of_append(&document);
+        let mut args: Vec<Value> = Vec::with_capacity(8 + fields + entries.len() + effects.len());
         args.push(LIBRARY.append.as_str().into());
-        args.push(2.into());
-        args.push(keys.state(&document).into());
-        args.push(keys.log(&document).into());
+        args.push((own.len() as i64).into());
+        args.extend(own.into_iter().map(Value::from));
         args.push(keys.live(&document).into());
-        args.push(terms.head(fields).into());
+        let head_at = args.len();
+        args.push(terms.head(fields, effects.len()).into());
         args.extend(names.into_iter().map(Value::from));
         args.extend(entries);
+        let effects_n = effects.len();
+        args.extend(effects);
         Ok(Self {
             document,
             parts: appends
@@ -122,6 +133,8 @@ impl AppendCall {
             args,
             terms,
             fields,
+            head_at,
+            effects: effects_n,
         })
     }
 
@@ -151,8 +164,8 @@ impl AppendCall {
     /// Gives it another deadline: the server's clock may be known only when it is sent.
     pub(crate) fn expire_at(&mut self, deadline: Duration) {
         self.terms.deadline = deadline;
-        if let Some(head) = self.args.get_mut(HEAD_AT) {
-            *head = self.terms.head(self.fields).into();
+        if let Some(head) = self.args.get_mut(self.head_at) {
+            *head = self.terms.head(self.fields, self.effects).into();
         }
     }
 
@@ -165,7 +178,14 @@ impl AppendCall {
             args: self.args.clone(),
             terms: self.terms,
             fields: self.fields,
+            head_at: self.head_at,
+            effects: self.effects,
         }
+    }
+
+    /// Whether it may put something into its document's outbox.
+    pub(crate) fn reviews(&self) -> bool {
+        self.effects > 0
     }
 
     pub(crate) fn entries(&self) -> usize {
@@ -174,8 +194,8 @@ impl AppendCall {
 }
 
 impl Terms {
-    fn head(&self, fields: usize) -> Bytes {
-        let mut head = BytesMut::with_capacity(44);
+    fn head(&self, fields: usize, effects: usize) -> Bytes {
+        let mut head = BytesMut::with_capacity(46);
         head.put_slice(format!("{:010}", self.deadline.as_secs()).as_bytes());
         head.put_u32(self.deadline.subsec_micros());
         head.put_u32(self.log_entries_max);
@@ -186,6 +206,7 @@ impl Terms {
         head.put_u32(self.row_kept_s);
         head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
         head.put_slice(hash0_digits(self.hash0).as_bytes());
+        head.put_u16(u16::try_from(effects).unwrap_or(u16::MAX));
         head.freeze()
     }
 }
@@ -265,6 +286,18 @@ fn outcome(reply: &[u8]) -> Result<(AppendOutcome, &[u8]), BadReply> {
         b'r' => refused(Refusal::Revoked),
         b'f' => refused(Refusal::LogFull),
         b'd' => refused(Refusal::Dropped),
+        b'k' => {
+            let (why, rest) = rest.split_first().ok_or(BadReply)?;
+            let why = match why {
+                b'f' => CommentRefusal::Forbidden,
+                b'u' => CommentRefusal::UnknownComment,
+                b'd' => CommentRefusal::Deleted,
+                b'n' => CommentRefusal::TooManyComments,
+                b'a' => CommentRefusal::TooManyAuthors,
+                _ => return Err(BadReply),
+            };
+            Ok((AppendOutcome::Refused(Refusal::Comment(why)), rest))
+        }
         _ => Err(BadReply),
     }
 }

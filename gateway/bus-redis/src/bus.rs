@@ -27,6 +27,7 @@ use crate::{
     presence::{Leases, Nodes},
     queues::Confirmed,
     reader::Reader,
+    review::{Courier, Drain},
     signal_message,
     subscriber::{self, Subscriber, Wakes},
 };
@@ -42,6 +43,8 @@ pub struct RedisBus {
     /// `None` where a message is stored once the master has it.
     pub(crate) confirmed: Option<Arc<Confirmed>>,
     pub(crate) queue_limits: QueueLimits,
+    /// Brings notifications into their logs.
+    pub(crate) courier: Arc<Courier>,
     appender: Appender,
     reader: Reader,
     subscriber: Subscriber,
@@ -148,8 +151,17 @@ impl RedisBus {
             link.health(),
         );
         requests.spawn(nodes.run(closing.clone(), disconnecting.clone()));
+        let courier = Arc::new(Courier::new(connect_to_append()?, &checked));
+        let (drain, hints) = Drain::new(courier.clone(), link.clone());
+        requests.spawn(drain.run(closing.clone()));
         let appender = Appender::start(
-            &checked, lanes, aside, &link, &listener, &requests, &closing,
+            &checked,
+            lanes,
+            aside,
+            (&link, hints),
+            &listener,
+            &requests,
+            &closing,
         )?;
         Ok(Self {
             link,
@@ -159,6 +171,7 @@ impl RedisBus {
             wakes,
             confirmed,
             queue_limits: checked.config.queues,
+            courier,
             appender,
             reader,
             subscriber,

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use fred::types::config::{Config, Server, ServerConfig};
-use inkwire_bus::QueueLimits;
+use inkwire_bus::{QueueLimits, ReviewLimits};
 
 use crate::{
     keys::{InvalidPrefix, Keys},
@@ -64,6 +64,10 @@ pub struct RedisConfig {
     pub queued_reads_max: usize,
     /// What queues keep to.
     pub queues: QueueLimits,
+    /// What one document's comments may hold.
+    pub review: ReviewLimits,
+    /// Latest notifications of a subject that are kept; of all replicas the same.
+    pub notifications_kept: u32,
     /// How long this replica's participants outlive its last sign of life (C13).
     pub lease_ms: u32,
     pub lease_renew_ms: u32,
@@ -100,6 +104,8 @@ impl Default for RedisConfig {
             call_bytes_max: 1 << 20,
             queued_reads_max: 4_096,
             queues: QueueLimits::default(),
+            review: ReviewLimits::default(),
+            notifications_kept: 1_000,
             lease_ms: 10_000,
             lease_renew_ms: 3_000,
             presence_grace_ms: 5_000,

@@ -16,8 +16,10 @@ use crate::keys::DATA_VERSION;
 
 const SOURCE: &str = concat!(
     include_str!("../lua/shared.lua"),
+    include_str!("../lua/review.lua"),
     include_str!("../lua/append.lua"),
     include_str!("../lua/read.lua"),
+    include_str!("../lua/comments.lua"),
     include_str!("../lua/permits.lua"),
     include_str!("../lua/tickets.lua"),
     include_str!("../lua/claims.lua"),
@@ -36,6 +38,9 @@ pub(crate) struct Library {
     pub(crate) open: String,
     /// Says what the user may not do.
     pub(crate) permits: String,
+    pub(crate) comments: String,
+    pub(crate) some_of: String,
+    pub(crate) done_with: String,
     pub(crate) ticket_keep: String,
     pub(crate) ticket_redeem: String,
     pub(crate) claim: String,
@@ -61,6 +66,9 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         read: format!("{name}_read"),
         open: format!("{name}_open"),
         permits: format!("{name}_permits"),
+        comments: format!("{name}_comments"),
+        some_of: format!("{name}_some_of"),
+        done_with: format!("{name}_done_with"),
         ticket_keep: format!("{name}_ticket_keep"),
         ticket_redeem: format!("{name}_ticket_redeem"),
         claim: format!("{name}_claim"),

@@ -4,7 +4,7 @@
 //! Cluster; a document id has no braces, so the tag is the whole id and nothing else.
 
 use inkwire_bus::{ClaimKey, ReplicaAddress, TicketHash};
-use inkwire_model::{DocumentId, QueueName};
+use inkwire_model::{DocumentId, LogClass, QueueName};
 
 /// Version of what stands in Redis. Whoever changes the layout of a key, a row or a record raises it.
 pub(crate) const DATA_VERSION: u32 = 1;
@@ -52,6 +52,30 @@ impl Keys {
     /// The hash of who is in a document.
     pub(crate) fn presence(&self, document: &DocumentId) -> String {
         format!("{}{{{document}}}:presence", self.root)
+    }
+
+    /// The hash of a document's comments.
+    pub(crate) fn comments(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}}}:comments", self.root)
+    }
+
+    /// The hash of what people are to be notified of.
+    pub(crate) fn outbox(&self, document: &DocumentId) -> String {
+        format!("{}{{{document}}}:outbox", self.root)
+    }
+
+    /// The hash of the documents whose outbox may have something.
+    pub(crate) fn outboxes(&self) -> String {
+        format!("{}replicas:{{outboxes}}", self.root)
+    }
+
+    /// State and log, of a document also comments and outbox: what an append touches.
+    pub(crate) fn of_append(&self, document: &DocumentId) -> Vec<String> {
+        let mut keys = vec![self.state(document), self.log(document)];
+        if document.class() == LogClass::Document {
+            keys.extend([self.comments(document), self.outbox(document)]);
+        }
+        keys
     }
 
     /// The hash of all replicas' leases.

@@ -43,11 +43,11 @@ fn args_of(function: &str, keys: &Keys, read: &Read) -> Vec<Value> {
     head.put_u32(limit(read.limit.bytes));
     head.put_u16(u16::try_from(fields).unwrap_or(u16::MAX));
 
-    let mut args: Vec<Value> = Vec::with_capacity(7 + fields);
+    let mut args: Vec<Value> = Vec::with_capacity(9 + fields);
     args.push(function.into());
-    args.push(2.into());
-    args.push(keys.state(&read.document).into());
-    args.push(keys.log(&read.document).into());
+    let own = keys.of_append(&read.document);
+    args.push((own.len() as i64).into());
+    args.extend(own.into_iter().map(Value::from));
     args.push(head.freeze().into());
     args.push(match read.from {
         ReadFrom::Start => String::new().into(),

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use inkwire_bus::{
-    Bus, Listener, MemoryBus, MemoryStore, bus_contract_tests,
+    Bus, Listener, MemoryBus, MemoryStore, Review, bus_contract_tests,
     contract::{Fixture, LOG_ENTRIES_MAX},
     memory::StoreCopy,
 };
@@ -42,6 +42,10 @@ impl Fixture for MemoryFixture {
         let bus = Arc::new(MemoryBus::attach(&self.store, listener));
         self.replicas.lock().unwrap().push(bus.clone());
         bus
+    }
+
+    async fn review(&self) -> Arc<dyn Review> {
+        self.store.clone()
     }
 
     async fn lose_subscriptions(&self, replica: usize) {

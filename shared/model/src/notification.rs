@@ -4,15 +4,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    ClientId, CommentId, ContentType, DocumentId, Kind, NewEntry, Subject, UnixMillis,
-    comment::hash_of,
+    ClientId, CommentId, ContentType, Kind, NewEntry, Subject, UnixMillis, comment::hash_of,
 };
 
 /// Most characters of a comment in a notification.
 pub const NOTIFICATION_TEXT_CHARS_MAX: usize = 280;
-
-/// The name of the log that holds a subject's notifications.
-const LOG_NAME: &str = "notifications";
 
 /// Why somebody is notified. Of several reasons the first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,18 +44,6 @@ pub struct Notification {
     /// The beginning of the comment.
     pub text: String,
     pub at: UnixMillis,
-}
-
-impl DocumentId {
-    /// The log of a subject's notifications; `None` only for a subject that is longer than may be.
-    pub fn notifications_of(subject: &Subject) -> Option<Self> {
-        Self::of_user(subject, LOG_NAME).ok()
-    }
-
-    /// Whether it is the log of somebody's notifications.
-    pub fn is_notifications(&self) -> bool {
-        matches!(self.class(), crate::LogClass::User(LOG_NAME))
-    }
 }
 
 impl Notification {

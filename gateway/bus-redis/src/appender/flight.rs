@@ -14,43 +14,46 @@ use fred::{
 };
 
 use super::Connection;
-use crate::{append_call::AppendCall, functions};
+use crate::{append_call::AppendCall, functions, review::index_command};
 
 /// Replicas that have to confirm.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wait {
-    pub(super) replicas: u32,
-    pub(super) timeout_ms: u32,
+pub(crate) struct Wait {
+    pub(crate) replicas: u32,
+    pub(crate) timeout_ms: u32,
 }
 
 /// The outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unknown;
+pub(crate) struct Unknown;
 
-pub(super) struct Flight {
-    pub(super) connection: Connection,
+pub(crate) struct Flight {
+    pub(crate) connection: Connection,
     /// Each with the time that is left of it.
-    pub(super) calls: Vec<(AppendCall, Lifetime)>,
-    pub(super) signals: Vec<(String, Bytes)>,
-    pub(super) wait: Option<Wait>,
+    pub(crate) calls: Vec<(AppendCall, Lifetime)>,
+    pub(crate) signals: Vec<(String, Bytes)>,
+    /// The index of outboxes, told before the appends.
+    pub(crate) index: String,
+    pub(crate) wait: Option<Wait>,
     /// How long the flight may wait for its server's clock.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// When a call may still be executed: so long after this moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lifetime {
-    pub(super) since: Instant,
-    pub(super) time: Duration,
+pub(crate) struct Lifetime {
+    pub(crate) since: Instant,
+    pub(crate) time: Duration,
 }
 
 impl Flight {
     /// The calls with their replies.
-    pub(super) async fn fly(self) -> Vec<(AppendCall, Result<Value, Unknown>)> {
+    pub(crate) async fn fly(self) -> Vec<(AppendCall, Result<Value, Unknown>)> {
         let Self {
             connection: Connection { client, clock },
             calls,
             signals,
+            index,
             wait,
             patience,
         } = self;
@@ -65,7 +68,8 @@ impl Flight {
             call
         };
         let calls: Vec<AppendCall> = calls.into_iter().map(due).collect();
-        let mut replies = send(&client, &calls, &signals, wait).await;
+        let index = (index.as_str(), now);
+        let mut replies = send(&client, &calls, &signals, index, wait).await;
 
         let missing: Vec<bool> = replies.iter().map(is_missing).collect();
         if missing.contains(&true) && load(&client).await {
@@ -76,7 +80,7 @@ impl Flight {
                 .filter(|(_, (_, missing))| **missing)
                 .map(|(at, (call, _))| (call.again(), at))
                 .unzip();
-            let repeated = send(&client, &again, &[], wait).await;
+            let repeated = send(&client, &again, &[], index, wait).await;
             for (at, reply) in places.into_iter().zip(repeated) {
                 if let Some(place) = replies.get_mut(at) {
                     *place = reply;
@@ -111,6 +115,7 @@ async fn send(
     client: &Client,
     calls: &[AppendCall],
     signals: &[(String, Bytes)],
+    (index, now): (&str, Duration),
     wait: Option<Wait>,
 ) -> Vec<Reply> {
     let unknown = || calls.iter().map(|_| Err(None)).collect();
@@ -120,6 +125,18 @@ async fn send(
         commands += 1;
         pipeline.custom::<Value, Value>(command, args).await.is_ok()
     };
+    let reviewed: Vec<_> = calls
+        .iter()
+        .filter(|call| call.reviews())
+        .map(|call| &call.document)
+        .collect();
+    let is_indexed = !reviewed.is_empty();
+    if is_indexed {
+        let (command, args) = index_command(index, &reviewed, now);
+        if !put(command, args).await {
+            return unknown();
+        }
+    }
     for call in calls {
         if !put(functions::fcall(), call.args.clone()).await {
             return unknown();
@@ -145,6 +162,10 @@ async fn send(
             tracing::debug!(%error, "appends of unknown outcome");
         }
         return unknown();
+    }
+    if is_indexed {
+        // Where it stands there is nothing to know of: an append that was not announced is drained here.
+        drop(replies.remove(0));
     }
     if let Some(wait) = wait {
         let confirmed = replies

@@ -221,6 +221,7 @@ impl Lane {
             connection: line.connection.clone(),
             calls,
             signals,
+            index: self.shared.checked.keys.outboxes(),
             wait,
             patience,
         };
@@ -265,6 +266,7 @@ impl Lane {
             hash0: getrandom::fill(&mut hash0)
                 .map(|()| hash0)
                 .unwrap_or_default(),
+            review: config.review,
         };
         // Of the oldest entry in it: a writer counts from the end of its session, not from when its
         // turn came here.
@@ -293,6 +295,9 @@ impl Lane {
                 let mut answers = Vec::with_capacity(calls.len());
                 for (call, reply) in calls {
                     self.release(&call.document);
+                    if call.reviews() {
+                        self.shared.hints.give(&call.document);
+                    }
                     self.shared.budget.give_back(call.entries(), call.bytes);
                     answers.extend(answers_of(call, reply));
                 }

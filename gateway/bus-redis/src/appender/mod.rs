@@ -20,9 +20,12 @@ use inkwire_model::DocumentId;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::line::Connection;
 use self::{budget::Budget, lane::Lane};
-use crate::{append_call, config::Checked, link::Link};
+pub(crate) use self::{
+    flight::{Flight, Lifetime},
+    line::Connection,
+};
+use crate::{append_call, config::Checked, link::Link, review::Hints};
 
 /// Orders that one lane takes before it looks at them.
 const INBOX_MAX: usize = 16_384;
@@ -42,6 +45,7 @@ struct Shared {
     link: Arc<Link>,
     listener: Arc<dyn Listener>,
     budget: Budget,
+    hints: Hints,
 }
 
 pub(crate) struct Appender {
@@ -56,7 +60,7 @@ impl Appender {
         checked: &Checked,
         connections: Vec<Connection>,
         aside: Option<Connection>,
-        link: &Arc<Link>,
+        (link, hints): (&Arc<Link>, Hints),
         listener: &Arc<dyn Listener>,
         tasks: &TaskTracker,
         closing: &CancellationToken,
@@ -69,6 +73,7 @@ impl Appender {
             checked: checked.clone(),
             link: link.clone(),
             listener: listener.clone(),
+            hints,
         });
         let mut lanes = Vec::with_capacity(connections.len());
         for connection in connections {

@@ -11,8 +11,8 @@ use fred::{
     types::{ClusterHash, CustomCommand, Value},
 };
 use inkwire_bus::{
-    Append, AppendOutcome, Bus, Listener, Retention, Ticket,
-    contract::{Fixture, LOG_ENTRIES_MAX},
+    Append, AppendOutcome, Bus, Listener, Retention, Review, ReviewLimits, Ticket,
+    contract::{Fixture, LOG_ENTRIES_MAX, Recorder},
 };
 use inkwire_model::{DocumentId, NewEntry, Seq};
 use inkwire_test_support::{Redis, RedisOptions};
@@ -116,10 +116,12 @@ impl RawClient {
             retention: Retention::Everything,
             row_kept_s: self.checked.config.row_kept_s,
             hash0: [7; 8],
+            review: ReviewLimits::default(),
         };
         let keys = &self.checked.keys;
         let mut call = AppendCall::new(keys, document.clone(), &[append], terms).unwrap();
-        call.args[4] = channel.into();
+        // Behind the function, the number of keys, and four keys.
+        call.args[6] = channel.into();
         let reply = self
             .client
             .custom(functions::fcall(), call.args.clone())
@@ -214,6 +216,11 @@ fn name(replica: usize) -> String {
 impl Fixture for RedisFixture {
     async fn attach(&self, listener: Arc<dyn Listener>) -> Arc<dyn Bus> {
         self.attach_with(listener, |_| {}).await
+    }
+
+    async fn review(&self) -> Arc<dyn Review> {
+        self.attach_with(Arc::new(Recorder::default()), |_| {})
+            .await
     }
 
     async fn lose_subscriptions(&self, replica: usize) {

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use inkwire_model::{DocumentId, NewEntry, Seq};
 
-use crate::{Bus, Listener};
+use crate::{Bus, Listener, Review};
 
 /// The hard cap of a log in every fixture; small, so that one can be filled.
 pub const LOG_ENTRIES_MAX: usize = 1_000;
@@ -15,6 +15,9 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     /// Attaches a replica, the first is number 0; its bus tells `listener`, and can reach the store
     /// when this returns.
     fn attach(&self, listener: Arc<dyn Listener>) -> impl Future<Output = Arc<dyn Bus>> + Send;
+
+    /// A way to comments and notifications, besides those that are attached.
+    fn review(&self) -> impl Future<Output = Arc<dyn Review>> + Send;
 
     /// Breaks the subscriptions of one replica as its bus notices it: they are lost, and come back by
     /// themselves.

@@ -79,6 +79,13 @@ impl<W: Wire> Requests<W> {
         &self.grant
     }
 
+    /// The log of the subject's notifications: of nobody in particular there is none.
+    pub(super) fn own_notifications(&self) -> Result<DocumentId, Refusal> {
+        let own = DocumentId::notifications_of(&self.grant.subject);
+        own.filter(|_| self.joins.is_some())
+            .ok_or_else(|| Refusal::forbidden(Capability::Receive))
+    }
+
     /// Whether credentials may be checked now: it costs more than it looks.
     pub(super) fn may_renew(&mut self, now: Now) -> Result<(), Refusal> {
         Ok(self.rates.request(now.instant)?)
@@ -97,7 +104,7 @@ impl<W: Wire> Requests<W> {
         self.grant = grant;
         let grant = &self.grant;
         for (document, membership) in self.joined.iter() {
-            let role = grant.role_in(document);
+            let role = role_in(grant, document);
             if let Some(role) = role.filter(|_| role != membership.member.role()) {
                 let who = membership.who.clone();
                 let attendance = Attendance { who, role };
@@ -107,7 +114,7 @@ impl<W: Wire> Requests<W> {
         }
         let lost = self
             .joined
-            .replace_roles(|document| grant.role_in(document));
+            .replace_roles(|document| role_in(grant, document));
         let mut dirty = false;
         for (document, membership) in lost {
             commands.push(document.clone(), Command::Leave(membership.key));
@@ -224,6 +231,9 @@ impl<W: Wire> Requests<W> {
         now: Now,
         commands: &mut Commands,
     ) -> Result<(), Refusal> {
+        if document.is_notifications() {
+            return Err(Refusal::forbidden(Capability::Edit));
+        }
         let (key, client, role) = self.writer_in(document, request.client_seq)?;
         let client_seq = request.client_seq;
         let entry = match self.check(document, &request, role, now) {
@@ -364,7 +374,7 @@ impl<W: Wire> Requests<W> {
     }
 
     fn role_for(&self, document: &DocumentId, capability: Capability) -> Result<Role, Refusal> {
-        let role = self.grant.role_in(document);
+        let role = role_in(&self.grant, document);
         role.filter(|role| role.may(capability))
             .ok_or_else(|| Refusal::forbidden(capability))
     }
@@ -410,4 +420,13 @@ impl<W: Wire> Requests<W> {
         })?;
         Ok(comment)
     }
+}
+
+/// The role of a grant in what is joined here: notifications are read alone.
+fn role_in(grant: &Grant, document: &DocumentId) -> Option<Role> {
+    let role = grant.role_in(document)?;
+    Some(match document.is_notifications() {
+        true => Role::Viewer,
+        false => role,
+    })
 }

@@ -322,10 +322,21 @@ impl<W: Wire> NativeSession<W> {
         });
     }
 
-    fn request(&mut self, packet: ClientPacket, now: Now) {
+    fn request(&mut self, mut packet: ClientPacket, now: Now) {
         let Phase::Known { requests, .. } = &mut self.phase else {
             return;
         };
+        if let Some(document) = packet.document_mut()
+            && document.names_own_notifications()
+        {
+            match requests.own_notifications() {
+                Ok(own) => *document = own,
+                Err(refusal) => {
+                    let document = document.clone();
+                    return self.answer(document, Err(refusal));
+                }
+            }
+        }
         let commands = &mut self.commands;
         let (document, result) = match packet {
             ClientPacket::Join {

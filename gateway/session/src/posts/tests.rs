@@ -64,7 +64,7 @@ impl Rig {
             client_seq: *number,
             kind: Kind::parse(kind).unwrap(),
             content_type: ContentType::default(),
-            payload: "1".into(),
+            payload: r#"{"text":"1"}"#.into(),
             traceparent: None,
         });
         let post = Post {

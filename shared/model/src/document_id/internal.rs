@@ -11,6 +11,9 @@ use crate::Subject;
 
 const TOPIC: &str = "$topic/";
 const USER: &str = "$user/";
+/// How packets name the log of the session's own notifications.
+const OWN_NOTIFICATIONS: &str = "$notifications";
+const NOTIFICATIONS: &str = "notifications";
 
 /// What a log is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,8 +61,43 @@ impl DocumentId {
         }
     }
 
+    /// Parses what a packet names: a document, or `$notifications`, which is the log of the notifications
+    /// of whoever says it. Nobody owns that id: a session puts its own subject's log in its place.
+    pub fn parse_named(text: &str) -> Result<Self, InvalidDocumentId> {
+        match text {
+            OWN_NOTIFICATIONS => Ok(Self(text.into())),
+            _ => Self::parse(text),
+        }
+    }
+
+    /// Whether it stands for the log of the notifications of whoever says it.
+    pub fn names_own_notifications(&self) -> bool {
+        &*self.0 == OWN_NOTIFICATIONS
+    }
+
+    /// How packets name it to whom may read it.
+    pub fn packet_name(&self) -> &str {
+        match self.0.starts_with(USER) && self.is_notifications() {
+            true => OWN_NOTIFICATIONS,
+            false => &self.0,
+        }
+    }
+
+    /// The log of a subject's notifications; `None` only for a subject that has no logs.
+    pub fn notifications_of(subject: &Subject) -> Option<Self> {
+        Self::of_user(subject, NOTIFICATIONS).ok()
+    }
+
+    /// Whether it is the log of somebody's notifications.
+    pub fn is_notifications(&self) -> bool {
+        matches!(self.class(), LogClass::User(NOTIFICATIONS))
+    }
+
     /// What the log of this id is for.
     pub fn class(&self) -> LogClass<'_> {
+        if self.names_own_notifications() {
+            return LogClass::User(NOTIFICATIONS);
+        }
         if let Some(name) = self.0.strip_prefix(TOPIC) {
             return LogClass::Topic(name);
         }

@@ -69,6 +69,22 @@ pub enum ClientPacket {
     },
 }
 
+impl ClientPacket {
+    /// What it is about, if that is a document.
+    pub fn document_mut(&mut self) -> Option<&mut DocumentId> {
+        match self {
+            Self::Join { document, .. }
+            | Self::Leave { document }
+            | Self::Append { document, .. }
+            | Self::Signal { document, .. }
+            | Self::Presence { document, .. }
+            | Self::Revoke { document, .. }
+            | Self::Grant { document, .. } => Some(document),
+            Self::Hello { .. } | Self::Auth { .. } | Self::Ping { .. } => None,
+        }
+    }
+}
+
 /// From the gateway to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerPacket {

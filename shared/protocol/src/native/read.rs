@@ -429,7 +429,7 @@ impl<'f> Field<'f, '_> {
 }
 
 fn document(field: Field<'_, '_>) -> Result<Option<DocumentId>, Fault> {
-    field.parsed(Code::InvalidDocumentId, DocumentId::parse)
+    field.parsed(Code::InvalidDocumentId, DocumentId::parse_named)
 }
 
 fn position(field: Field<'_, '_>) -> Result<Option<Position>, Fault> {

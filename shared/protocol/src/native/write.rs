@@ -52,7 +52,7 @@ pub(super) trait FieldWriter {
     /// The fields that nearly every packet begins with.
     fn about(&mut self, packet_type: &str, document: &DocumentId) {
         self.text("type", packet_type);
-        self.text("document", document.as_str());
+        self.text("document", document.packet_name());
     }
 }
 
@@ -309,7 +309,7 @@ pub(super) fn server<W: FieldWriter>(packet: &ServerPacket, w: &mut W) {
             w.text("type", "error");
             w.text("code", code.as_str());
             if let Some(document) = document {
-                w.text("document", document.as_str());
+                w.text("document", document.packet_name());
             }
             w.text("detail", detail);
             if let Some(after_ms) = after_ms {

@@ -7,6 +7,7 @@ mod order;
 mod presence;
 mod reading;
 mod retention;
+mod review;
 mod subscriptions;
 mod whole;
 mod writers;
@@ -18,6 +19,7 @@ pub use order::*;
 pub use presence::*;
 pub use reading::*;
 pub use retention::*;
+pub use review::*;
 pub use subscriptions::*;
 pub use whole::*;
 pub use writers::*;
@@ -53,6 +55,13 @@ macro_rules! for_each_contract_case {
             calls_of_a_document_take_effect_in_the_order_of_making
             two_writers_at_once_make_one_order
             eight_writers_at_once_make_one_order
+
+            a_comment_is_made_once_with_its_entry
+            a_comment_is_changed_by_its_author_and_by_owners
+            each_person_is_notified_once_of_a_comment
+            a_whole_call_changes_all_comments_or_none
+            comments_and_their_log_agree
+            a_message_to_a_person_is_a_notification
 
             a_participant_is_announced_with_its_first_holder_and_its_last
             a_late_leave_removes_nothing_that_came_after_it

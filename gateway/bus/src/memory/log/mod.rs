@@ -303,7 +303,7 @@ impl Log {
     }
 
     /// How much its comments may hold.
-    pub(super) fn limit_comments(&mut self, limits: ReviewLimits) {
+    pub fn limit_comments(&mut self, limits: ReviewLimits) {
         self.comments.limits = limits;
     }
 
@@ -328,7 +328,7 @@ impl Log {
     }
 
     /// What people are to be notified of.
-    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+    pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.comments.outbox)
     }
 

@@ -65,7 +65,7 @@ fn the_role_is_asked_at_every_entry() {
     t.say(append("essay", 1, "1"));
     let need = Role::Writer;
     assert_eq!(t.nack(), Nack::Forbidden { need });
-    t.say(append_kind("essay", 1, "comment.create", "1"));
+    t.say(append_kind("essay", 1, "comment.create", r#"{"text":"1"}"#));
     assert!(matches!(
         t.asked().as_slice(),
         [Asked::Submit(_, submissions)] if submissions[0].entry.is_ok()

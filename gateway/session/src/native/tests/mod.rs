@@ -8,6 +8,7 @@ mod documents;
 mod drain;
 mod hello;
 mod limits;
+mod review;
 mod signals;
 mod silence;
 
@@ -315,7 +316,7 @@ impl Transcript {
                 }),
             ] => {
                 assert_eq!(*said, code);
-                assert_eq!(*said_about, about.map(document));
+                assert_eq!(*said_about, about.map(named));
                 assert_eq!(*said_after_ms, after_ms);
                 assert_eq!(*said_need, need);
                 assert!(!detail.is_empty());
@@ -329,6 +330,10 @@ impl Transcript {
 
 const CLIENT: &str = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
 const OTHER_CLIENT: &str = "11111111-2222-4333-8444-555555555555";
+
+fn named(id: &str) -> DocumentId {
+    DocumentId::parse_named(id).unwrap()
+}
 
 fn document(id: &str) -> DocumentId {
     DocumentId::parse(id).unwrap()

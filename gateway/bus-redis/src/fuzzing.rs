@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use inkwire_model::{Entry, NewEntry, Signal};
 use redis_protocol::resp3::decode::complete::decode_bytes_mut;
 
-use crate::{record, record::RecordReader, row, signal_message};
+use crate::{record, record::RecordReader, review, row, signal_message};
 
 /// Bytes as each decoder of this crate may meet them.
 pub fn check(bytes: &[u8]) {
@@ -22,6 +22,9 @@ pub fn check(bytes: &[u8]) {
     if let Some(row) = row::read(bytes) {
         assert!(row.digests.len() <= bytes.len() / 4);
     }
+    let id = b"cffa8cf16a7d1b976557fc342df8ea07f";
+    let _comment = review::read_comment(id, bytes, false);
+    let _notice = review::read_notice(bytes);
     // What the subscriber's connection reads. The library's decoder is not ours, its use is.
     let _frame = decode_bytes_mut(&mut BytesMut::from(bytes));
 }

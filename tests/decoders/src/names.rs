@@ -1,11 +1,21 @@
 //! Names that strangers give: parsed once, and written as they were read.
 
-use inkwire_model::{ClientId, ContentType, DocumentId, Kind, Position, Role, Subject};
+use inkwire_model::{
+    ClientId, CommentChange, CommentId, ContentType, DocumentId, Kind, Position, Role, Subject,
+};
 
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
+    if let Ok(id) = text.parse::<CommentId>() {
+        assert_eq!(id.to_string(), text);
+    }
+    for what in ["create", "reply", "edit", "resolve", "delete"] {
+        if let Ok(kind) = Kind::parse(&format!("comment.{what}")) {
+            let _change = CommentChange::parse(&kind, &ContentType::default(), bytes);
+        }
+    }
     if let Ok(id) = DocumentId::parse(text) {
         assert_eq!(id.as_str(), text);
         assert!((1..=200).contains(&text.len()));

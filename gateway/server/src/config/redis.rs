@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use inkwire_bus::QueueLimits;
+use inkwire_bus::{QueueLimits, ReviewLimits};
 use inkwire_bus_redis::{AckLevel, InvalidConfig, RedisConfig, TlsConfig};
 
 use super::{
@@ -45,6 +45,8 @@ pub(super) fn read(layers: &mut Layers, read_file: &ReadFile<'_>) -> Option<Redi
         queued_reads_max: layers.size(&keys::REDIS_QUEUED_READS_MAX),
         // The same as without Redis: whoever starts the bus puts them in.
         queues: QueueLimits::default(),
+        review: ReviewLimits::default(),
+        notifications_kept: 1_000,
         lease_ms: number(layers, &keys::LEASE_MS),
         lease_renew_ms: number(layers, &keys::LEASE_RENEW_MS),
         presence_grace_ms: number(layers, &keys::PRESENCE_GRACE_MS),

@@ -7,7 +7,7 @@ import { appendWithin, type AnchorAt } from './core/packets.js';
 import { Payload } from './core/payload.js';
 import { formatPosition, type Position } from './core/position.js';
 import { Emitter } from './emitter.js';
-import { Http } from './http.js';
+import { GatewayProblem, Http } from './http.js';
 import { Presence } from './presence.js';
 
 export interface AppendOptions {
@@ -128,6 +128,10 @@ export class Document extends Emitter<DocumentEvents> {
     this.#comments ??= new Comments(this, (position) =>
       this.#gateway.http.json('GET', Http.document(this.id, 'comments'), {
         query: [['min_position', position && formatPosition(position)]],
+      }).catch((error: unknown) => {
+        // Nobody has written anything yet.
+        if (error instanceof GatewayProblem && error.code === 'unknown_document') return [];
+        throw error;
       }));
     return this.#comments;
   }

@@ -3,6 +3,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     pin::pin,
     sync::{
         Arc,
@@ -20,7 +21,11 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use inkwire_model::Code;
-use tokio::{net::TcpStream, time::MissedTickBehavior};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{MissedTickBehavior, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
@@ -28,8 +33,11 @@ use crate::{
     counters::{Counters, Limit},
     handover::{HandedStream, Handover},
     listener::{Entrance, Slot},
+    peer::{self, Proxies},
     problem::{self, RETRY_AFTER_S},
     stream_reset::TrackedExecutor,
+    tls::{Handshake, Secured},
+    transport::stream::linger,
 };
 
 /// What a stream's peer may send before it is read. A connection's streams share the larger window:
@@ -62,13 +70,18 @@ pub struct Ends {
     pub stopping: CancellationToken,
 }
 
-/// The socket type that an upgrade gives back.
+/// What an upgrade gives back.
 pub type HttpIo = TokioIo<HandedStream>;
+pub type HttpsIo = TokioIo<Secured>;
 
 /// A listener whose connections speak HTTP.
 #[derive(Clone)]
 pub struct HttpEntrance {
     pub router: axum::Router,
+    /// `None` in the clear.
+    pub tls: Option<Handshake>,
+    /// Who may say how its clients speak.
+    pub proxies: Arc<Proxies>,
     pub limits: HttpLimits,
     pub counters: Arc<Counters>,
     pub tasks: TaskTracker,
@@ -77,17 +90,69 @@ pub struct HttpEntrance {
 
 impl Entrance for HttpEntrance {
     fn too_many(&self) -> Vec<u8> {
-        problem::on_the_wire(Code::TooManyConnections, RETRY_AFTER_S).into_bytes()
+        match self.tls {
+            None => problem::on_the_wire(Code::TooManyConnections, RETRY_AFTER_S).into_bytes(),
+            // It could not be read.
+            Some(_) => Vec::new(),
+        }
     }
 
     fn serve(&self, stream: TcpStream, slot: Slot) -> impl Future<Output = ()> + Send + 'static {
-        serve(stream, slot, self.clone())
+        self.clone().take_in(stream, slot)
     }
 }
 
-async fn serve(stream: TcpStream, slot: Slot, entrance: HttpEntrance) {
+impl HttpEntrance {
+    async fn take_in(self, stream: TcpStream, slot: Slot) {
+        let Some(handshake) = self.tls.clone() else {
+            let handover = Handover::default();
+            let stream = HandedStream::new(stream, handover.clone());
+            return serve(stream, Some(handover), slot, self).await;
+        };
+        // Apart, so that a connection in the clear does not pay for it.
+        let secured = Box::pin(async move {
+            let first = handshake.in_time(first_octet(&stream)).await;
+            match first {
+                Some(Some(octet)) if octet.is_ascii_uppercase() => say_it_is_tls(stream).await,
+                Some(Some(_)) => {
+                    if let Some(stream) = handshake.shake(stream).await {
+                        serve(stream, None, slot, self).await;
+                    }
+                }
+                _ => {}
+            }
+        });
+        secured.await;
+    }
+}
+
+/// What a connection begins with, left unread: a handshake, or a method of HTTP in the clear.
+async fn first_octet(stream: &TcpStream) -> io::Result<Option<u8>> {
+    let mut octets = [0];
+    stream.peek(&mut octets).await?;
+    Ok(octets.first().copied())
+}
+
+/// For whoever speaks HTTP in the clear here.
+async fn say_it_is_tls(mut stream: TcpStream) {
+    let saying = async {
+        stream.write_all(problem::SPEAK_TLS.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    if matches!(timeout(STOP_GRACE, saying).await, Ok(Ok(()))) {
+        linger(stream, STOP_GRACE).await;
+    }
+}
+
+/// `handover` gives the stream's socket away, where that is all there is to it.
+async fn serve<S>(stream: S, handover: Option<Handover>, slot: Slot, entrance: HttpEntrance)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let HttpEntrance {
         router,
+        tls,
+        proxies,
         limits,
         counters,
         tasks,
@@ -97,16 +162,19 @@ async fn serve(stream: TcpStream, slot: Slot, entrance: HttpEntrance) {
     let is_http2 = Arc::new(AtomicBool::new(false));
     let in_use = slot.in_use.clone();
     let routes = TowerToHyperService::new(router);
-    let handover = Handover::default();
-    let stream = HandedStream::new(stream, handover.clone());
+    let (is_secured, is_proxy) = (tls.is_some(), proxies.is_trusted(slot.peer.ip()));
+    drop((tls, proxies));
     let service = service_fn({
         let (has_asked, is_http2) = (has_asked.clone(), is_http2.clone());
         move |mut request: Request<Incoming>| {
             has_asked.store(true, Ordering::Relaxed);
             is_http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             name_host(&mut request);
+            peer::mark(request.headers_mut(), is_secured, is_proxy);
             request.extensions_mut().insert(slot.clone());
-            request.extensions_mut().insert(handover.clone());
+            if let Some(handover) = handover.clone() {
+                request.extensions_mut().insert(handover);
+            }
             let token = slot.in_use.token();
             let answering = routes.call(request);
             async move {

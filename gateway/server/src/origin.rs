@@ -1,7 +1,9 @@
 //! Which pages may connect. WebSockets are not covered by the browsers' same-origin policy, so this
 //! check is the defence against other sites' pages acting with a visitor's credentials.
 
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, Uri, header};
+
+use crate::peer::is_secured;
 
 /// An origin as browsers send it: scheme, host and, where it is not the scheme's own, port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +108,7 @@ impl OriginPolicy {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let only = origins.next().filter(|_| origins.next().is_none());
         let origin = only.and_then(|origin| origin.to_str().ok());
-        match origin.is_some_and(|origin| is_same(origin, headers.get(header::HOST))) {
+        match origin.is_some_and(|origin| is_same(origin, headers)) {
             true => Verdict::Permitted,
             false => self.judge(headers),
         }
@@ -122,7 +124,7 @@ impl OriginPolicy {
             return false;
         };
         if self.allowed.is_empty() {
-            is_same(origin, headers.get(header::HOST))
+            is_same(origin, headers)
         } else {
             self.allowed.iter().any(|allowed| allowed.0 == origin)
         }
@@ -137,12 +139,14 @@ fn is_from_this_origin(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the page came from the host and port that it now asks. A proxy may have ended TLS, so the
-/// scheme says nothing but the port that goes without saying.
-fn is_same(origin: &str, host: Option<&HeaderValue>) -> bool {
+/// scheme says nothing but the port that goes without saying; but a page that came in the clear, which
+/// anybody on the way may have written, is not the same as what speaks TLS.
+fn is_same(origin: &str, headers: &HeaderMap) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;
     };
     let own_port = match scheme {
+        "http" if is_secured(headers) => return false,
         "http" => 80,
         "https" => 443,
         _ => return false,
@@ -150,6 +154,7 @@ fn is_same(origin: &str, host: Option<&HeaderValue>) -> bool {
     let Some((origin_host, origin_port)) = parse_authority(authority) else {
         return false;
     };
+    let host = headers.get(header::HOST);
     let Some((host, port)) = host.and_then(|host| parse_authority(host.to_str().ok()?)) else {
         return false;
     };
@@ -237,6 +242,24 @@ mod tests {
                 permitted,
                 "{origin} at {host}"
             );
+        }
+    }
+
+    #[test]
+    fn within_tls_a_page_that_came_in_the_clear_is_another() {
+        let policy = OriginPolicy::default();
+        for (host, origin, permitted) in [
+            ("example.org", "https://example.org", true),
+            ("example.org:443", "https://example.org", true),
+            ("example.org:8443", "https://example.org:8443", true),
+            ("example.org", "http://example.org", false),
+            ("example.org:8443", "http://example.org:8443", false),
+            ("example.org:8443", "https://example.org", false),
+        ] {
+            let mut headers = headers(host, &[origin]);
+            headers.insert("x-forwarded-proto", "https".parse().unwrap());
+            let is_permitted = policy.judge(&headers) == Verdict::Permitted;
+            assert_eq!(is_permitted, permitted, "{origin} at {host}");
         }
     }
 

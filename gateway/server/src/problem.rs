@@ -83,6 +83,14 @@ impl Problem {
     }
 }
 
+/// The whole answer to HTTP in the clear on a port of TLS.
+pub const SPEAK_TLS: &str = concat!(
+    "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n",
+    "connection: close\r\ncontent-length: 136\r\n\r\n",
+    r#"{"type":"about:blank","title":"Bad Request","status":400,"code":"tls_required","#,
+    r#""detail":"This port speaks TLS: use https:// or wss://."}"#
+);
+
 /// A whole answer with a problem of the table, for a connection that HTTP does not get to see.
 pub fn on_the_wire(code: Code, retry_after_s: u64) -> String {
     let row = code.row();

@@ -29,7 +29,7 @@ use tracing::{debug, error};
 
 use crate::{
     admission::Admission,
-    connection::HttpIo,
+    connection::{HttpIo, HttpsIo},
     counters::{Counters, Limit},
     events,
     listener::Slot,
@@ -348,13 +348,22 @@ async fn serve(upgrade: OnUpgrade, stream: Option<StreamReset>, agreed: Agreed, 
     if let Some(reset) = stream {
         return http2::run(upgraded, reset, agreed, shared).await;
     }
-    match downcast::<HttpIo>(upgraded) {
+    let upgraded = match downcast::<HttpIo>(upgraded) {
         Ok(parts) => {
             // A copy, since the original is a part of hyper's buffer. That ends here: what follows
             // holds the socket alone.
             let read_before = Bytes::copy_from_slice(&parts.read_buf);
             let stream = parts.io.into_inner().into_inner();
-            websocket::run(stream, read_before, agreed, shared).await;
+            return websocket::run(stream, read_before, agreed, shared).await;
+        }
+        Err(upgraded) => upgraded,
+    };
+    match downcast::<HttpsIo>(upgraded) {
+        Ok(parts) => {
+            let read_before = Bytes::copy_from_slice(&parts.read_buf);
+            let stream = parts.io.into_inner();
+            // Apart, so that a session in the clear has no room for it.
+            Box::pin(websocket::run_over(stream, read_before, agreed, shared)).await;
         }
         Err(_) => error!("an upgraded connection is not the socket that was accepted"),
     }

@@ -22,7 +22,7 @@ use crate::{
     admin,
     admission::{Admission, AnonymousPolicy},
     bus::{BusFault, ReplicaBus},
-    config::{Config, SockJsConfig},
+    config::{Config, SockJsConfig, TlsConfig},
     connection::{Ends, HttpEntrance, HttpLimits},
     counters::Counters,
     drain::{Drain, DrainConfig, Pace, Step},
@@ -40,7 +40,7 @@ use crate::{
     stop::{Stop, StopSignals},
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
-    tls::ServerTls,
+    tls::{Handshake, Hangup},
     tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
     transport::Shared,
 };
@@ -91,6 +91,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     open_files::raise_limit(config.listen.connections_max);
     let listeners = Listeners {
         public: bind_all(&config.listen.addresses).await?,
+        secured: bind_all(&config.listen.secured).await?,
         stomp: bind_all(&config.stomp.plain).await?,
         stomp_tls: bind_all(&config.stomp.secured).await?,
         admin: bind(config.admin).await?,
@@ -107,6 +108,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 /// Where connections come from.
 struct Listeners {
     public: Vec<TcpListener>,
+    secured: Vec<TcpListener>,
     stomp: Vec<TcpListener>,
     stomp_tls: Vec<TcpListener>,
     admin: TcpListener,
@@ -204,6 +206,11 @@ impl Running {
         let verifier = running.start_verifier(&config.admission.tokens, key_reader);
         running.listen_publicly(config, &replica, hub, verifier, &mut listeners);
         running.listen_for_admin(config, replica, listeners.admin);
+        if let Some(TlsConfig { tls, files }) = config.tls.clone() {
+            let hangup = Hangup::catch().map_err(ServeError::Signals)?;
+            let watching = files.watch(tls, hangup, running.admin_stop.clone());
+            running.admin_tasks.spawn(watching);
+        }
         Ok(running)
     }
 
@@ -321,6 +328,8 @@ impl Running {
         let acceptor = Acceptor {
             entrance: HttpEntrance {
                 router: routes::router(gateway.clone(), &config.sockjs.mounts),
+                tls: None,
+                proxies: proxies.clone(),
                 limits: http_limits(config),
                 counters: self.counters.clone(),
                 tasks: self.http.clone(),
@@ -342,7 +351,23 @@ impl Running {
             log_address(&listener, "listening");
             self.http.spawn(acceptor.clone().run(listener));
         }
-        let tls = config.stomp.tls.as_ref().map(ServerTls::acceptor);
+        let tls = config.tls.as_ref().map(|config| &config.tls);
+        let handshake = |acceptor| Handshake {
+            acceptor,
+            within: config.listen.header_read_timeout,
+            stopping: self.stop.settling.clone(),
+            counters: self.counters.clone(),
+        };
+        let entrance = HttpEntrance {
+            tls: tls.map(|tls| handshake(tls.http_acceptor())),
+            ..acceptor.entrance.clone()
+        };
+        for listener in listeners.secured.drain(..) {
+            log_address(&listener, "listening over TLS");
+            self.http
+                .spawn(acceptor.with(entrance.clone()).run(listener));
+        }
+        let tls = tls.map(|tls| handshake(tls.acceptor()));
         let plain = listeners.stomp.drain(..).map(|listener| (listener, None));
         let secured = listeners.stomp_tls.drain(..);
         let secured = secured.map(|listener| (listener, tls.clone()));
@@ -357,7 +382,6 @@ impl Running {
                 tls,
                 // An unknown address is nobody's loopback.
                 listener: listener.local_addr().unwrap_or(UNKNOWN),
-                handshake_timeout: config.listen.header_read_timeout,
                 stopping: self.stop.settling.clone(),
             };
             self.http.spawn(acceptor.with(entrance).run(listener));
@@ -382,6 +406,8 @@ impl Running {
         let acceptor = Acceptor {
             entrance: HttpEntrance {
                 router: admin::router(state),
+                tls: None,
+                proxies: Arc::default(),
                 limits: http_limits(config),
                 counters: counters.clone(),
                 tasks: self.admin_tasks.clone(),
@@ -603,6 +629,7 @@ mod tests {
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners {
             public: bind_all(&[here]).await.unwrap(),
+            secured: Vec::new(),
             stomp: Vec::new(),
             stomp_tls: Vec::new(),
             admin: bind(here).await.unwrap(),

@@ -1,7 +1,7 @@
 //! The STOMP ports: a connection is a session from its first octet on. Who cannot have one is told why
 //! in STOMP, and the connection ends.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,16 +13,14 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 use crate::{
-    counters::Limit,
     listener::{Entrance, Slot},
     problem::Problem,
     routes::{Gateway, SessionPlaces},
     telemetry::{Arrival, Transport},
+    tls::Handshake,
     transport::{Agreed, Speech, stream},
 };
 
@@ -31,11 +29,9 @@ use crate::{
 pub struct StompEntrance {
     pub gateway: Gateway,
     /// `None` in the clear.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Handshake>,
     /// Where it listens.
     pub listener: SocketAddr,
-    /// How long a handshake of TLS may take.
-    pub handshake_timeout: Duration,
     pub stopping: CancellationToken,
 }
 
@@ -55,7 +51,7 @@ impl Entrance for StompEntrance {
 
 impl StompEntrance {
     async fn take_in(self, stream: TcpStream, slot: Slot) {
-        let Some(acceptor) = &self.tls else {
+        let Some(handshake) = &self.tls else {
             let arrival = Arrival::of_socket(Transport::Tcp);
             return match self.admit(slot.peer, arrival) {
                 Ok((agreed, places)) => {
@@ -66,7 +62,7 @@ impl StompEntrance {
             };
         };
         let arrival = Arrival::of_socket(Transport::TcpTls);
-        let Some(stream) = self.secure(acceptor, stream).await else {
+        let Some(stream) = handshake.shake(stream).await else {
             return;
         };
         match self.admit(slot.peer, arrival) {
@@ -75,29 +71,6 @@ impl StompEntrance {
                 self.begin(running, slot, places);
             }
             Err(problem) => self.turn_away(stream, &problem, arrival).await,
-        }
-    }
-
-    async fn secure(
-        &self,
-        acceptor: &TlsAcceptor,
-        stream: TcpStream,
-    ) -> Option<TlsStream<TcpStream>> {
-        let shaken = tokio::select! {
-            () = self.stopping.cancelled() => return None,
-            shaken = timeout(self.handshake_timeout, acceptor.accept(stream)) => shaken,
-        };
-        match shaken {
-            Ok(Ok(stream)) => Some(stream),
-            Ok(Err(error)) => {
-                debug!(%error, "a connection was cut: its TLS handshake failed");
-                None
-            }
-            Err(_) => {
-                self.gateway.counters.breach(Limit::HeaderTime);
-                debug!("a connection was cut: its TLS handshake took too long");
-                None
-            }
         }
     }
 

@@ -67,14 +67,16 @@ const DAY_MS: u64 = 86_400_000;
 keys! {
     LISTEN "listen" Takes::List("ADDRESS"), "127.0.0.1:8080",
         "Where clients connect: one or more addresses with ports.";
+    TLS_LISTEN "tls_listen" Takes::List("ADDRESS"), "",
+        "Where clients connect within TLS, with HTTP/2 and HTTP/1.1: addresses with ports, customarily 8443. Needs `tls_certificate` and `tls_key`. Without any, what stands before the replicas ends TLS.";
     STOMP_LISTEN "stomp_listen" Takes::List("ADDRESS"), "",
         "Where STOMP clients connect without a WebSocket, in the clear: addresses with ports, customarily 61613. Without any there is no such port.";
     STOMP_TLS_LISTEN "stomp_tls_listen" Takes::List("ADDRESS"), "",
-        "The same within TLS, customarily on 61614; needs `tls_certificate` and `tls_key`.";
+        "STOMP within TLS, customarily on 61614; needs `tls_certificate` and `tls_key`.";
     TLS_CERTIFICATE "tls_certificate" Takes::Text("FILE"), "",
-        "A PEM file with this gateway's certificate for its clients, and behind it those between it and its authority.";
+        "A PEM file with this gateway's certificate for its clients, and behind it those between it and its authority. Looked at every 2 s, and on SIGHUP.";
     TLS_KEY "tls_key" Takes::Text("FILE"), "",
-        "A PEM file with the key of `tls_certificate`.";
+        "A PEM file with the key of `tls_certificate`, looked at together with it.";
     ADMIN "admin" Takes::Text("ADDRESS"), "127.0.0.1:9090",
         "Where `/livez`, `/readyz`, `/metrics` and `/tracing` answer. Keep it away from the public.";
     REDIS "redis" Takes::Text("URL"), "",

@@ -9,6 +9,7 @@ mod redis;
 mod sockjs;
 mod stomp;
 mod telemetry;
+mod tls;
 mod tokens;
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
@@ -25,6 +26,7 @@ pub use fault::{Fault, Faults, Source};
 pub use layers::Given;
 pub use sockjs::SockJsConfig;
 pub use stomp::StompConfig;
+pub use tls::TlsConfig;
 
 use crate::{
     admission::{AnonymousPolicy, is_loopback},
@@ -48,6 +50,8 @@ pub struct Config {
     pub replica: Option<String>,
     pub listen: ListenConfig,
     pub stomp: StompConfig,
+    /// There is one where a listener needs it.
+    pub tls: Option<TlsConfig>,
     pub admin: SocketAddr,
     pub admission: AdmissionConfig,
     pub websocket: WebSocketConfig,
@@ -69,6 +73,8 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct ListenConfig {
     pub addresses: Vec<SocketAddr>,
+    /// Within TLS.
+    pub secured: Vec<SocketAddr>,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
     pub connections_per_address_max: usize,
@@ -153,6 +159,7 @@ impl Config {
         let session = session(layers);
         let listen = ListenConfig {
             addresses: layers.list(&keys::LISTEN, fields::address),
+            secured: layers.list(&keys::TLS_LISTEN, fields::address),
             connections_max: layers.size(&keys::CONNECTIONS_MAX),
             streams_per_connection_max: u32::try_from(
                 layers.number(&keys::STREAMS_PER_CONNECTION_MAX),
@@ -164,8 +171,9 @@ impl Config {
             header_bytes_max: layers.size(&keys::HEADER_BYTES_MAX),
             header_read_timeout: duration(layers, &keys::HEADER_READ_TIMEOUT_MS),
         };
-        let stomp = stomp::read(layers, read_file);
+        let stomp = stomp::read(layers);
         let mut public = listen.addresses.clone();
+        public.extend(&listen.secured);
         public.extend(stomp.addresses());
         let admin = layers.text(&keys::ADMIN, fields::address);
         if let Some(admin) = admin
@@ -180,6 +188,7 @@ impl Config {
             admission: admission(layers, read_file, &public),
             listen,
             stomp,
+            tls: tls::read(layers, read_file),
             admin: admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             websocket: websocket(layers),
             sockjs: sockjs::read(layers, session.times),

@@ -32,6 +32,7 @@ use crate::{
     clock,
     handover::Handover,
     listener::Slot,
+    peer,
     problem::Problem,
     routes::Gateway,
     telemetry::{Arrival, Transport},
@@ -263,7 +264,8 @@ async fn show(gateway: &Gateway, ask: &Ask, parts: &Parts, peer: IpAddr) -> Resu
     let kept = tickets.keep_stream(&grant, &ask.stream, &ticket, now_ms);
     // Without one the stream is as good, until it breaks.
     let cookie = kept.await.ok().and_then(|kept| {
-        let is_secure = cookie::is_secure(headers);
+        // Who lies about it has a cookie that its own browser does not send.
+        let is_secure = peer::is_secured(headers);
         let path = parts.uri.path();
         cookie::set(&ask.stream, path, &kept.secret, kept.lifetime, is_secure)
     });

@@ -49,16 +49,6 @@ pub(super) fn set(
     HeaderValue::try_from(cookie).ok()
 }
 
-/// Whether the client speaks TLS, to us or to a proxy that says so. Who lies about it has a cookie that its
-/// own browser does not send.
-pub(super) fn is_secure(headers: &HeaderMap) -> bool {
-    let says = |name: &str, needle: &str| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.to_ascii_lowercase().contains(needle))
-    };
-    says("x-forwarded-proto", "https") || says("forwarded", "proto=https")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,17 +88,5 @@ mod tests {
         let shown = |stream| shown(stream, &headers(&[("cookie", "x"), ("cookie", &others)]));
         assert_eq!(shown(&STREAM).as_deref(), Some("s3cret"));
         assert_eq!(shown(&[8; 32]), None);
-    }
-
-    #[test]
-    fn tls_is_what_a_proxy_says() {
-        for (pairs, expected) in [
-            (&[][..], false),
-            (&[("x-forwarded-proto", "http")], false),
-            (&[("x-forwarded-proto", "HTTPS")], true),
-            (&[("forwarded", "for=192.0.2.1;proto=https")], true),
-        ] {
-            assert_eq!(is_secure(&headers(pairs)), expected, "{pairs:?}");
-        }
     }
 }

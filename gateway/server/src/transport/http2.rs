@@ -6,13 +6,12 @@ use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use inkwire_session::Framing;
-use tokio::time::timeout;
 
 use super::{
     StreamWire,
     driver::{Agreed, Shared, converse},
     sockjs_inflow::SockJsInflow,
-    stream::linger,
+    stream::end,
     websocket::WebSocketInflow,
 };
 use crate::stream_reset::StreamReset;
@@ -31,15 +30,6 @@ pub async fn run(stream: Upgraded, reset: StreamReset, agreed: Agreed, shared: S
         }
         _ => converse(half, wire, inflow, read_before, agreed, shared).await,
     };
-    let is_all_written = outbox.depth().0 == 0;
-    // What was written may still wait for the peer's window.
-    if is_all_written
-        && matches!(
-            timeout(close_timeout, outbox.wire().end()).await,
-            Ok(Ok(()))
-        )
-    {
-        linger(half, close_timeout).await;
-    }
+    end(half, &outbox, close_timeout).await;
     reset.now();
 }

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use inkwire_hub::Outbox;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadHalf},
     net::TcpStream,
     time::timeout,
 };
@@ -36,11 +37,25 @@ where
     let (half, write_half) = tokio::io::split(stream);
     let wire = StreamWire::new(write_half);
     let (half, outbox) = converse(half, wire, OctetInflow, Bytes::new(), agreed, shared).await;
-    if outbox.depth().0 == 0 {
-        let ended = timeout(close_timeout, outbox.wire().end()).await;
-        if matches!(ended, Ok(Ok(()))) {
-            linger(half, close_timeout).await;
-        }
+    end(half, &outbox, close_timeout).await;
+}
+
+/// Ends our direction, if everything was written, and waits for the other's end.
+pub(super) async fn end<S>(
+    half: ReadHalf<S>,
+    outbox: &Outbox<StreamWire<S>>,
+    close_timeout: Duration,
+) where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    // What was written may still wait for the peer to take it.
+    if outbox.depth().0 == 0
+        && matches!(
+            timeout(close_timeout, outbox.wire().end()).await,
+            Ok(Ok(()))
+        )
+    {
+        linger(half, close_timeout).await;
     }
 }
 

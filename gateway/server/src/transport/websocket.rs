@@ -3,13 +3,17 @@
 use bytes::{Bytes, BytesMut};
 use inkwire_protocol::websocket::{self, Decoder, DecoderLimits, Message};
 use inkwire_session::{Content, Framing};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 use super::{
-    SocketWire,
+    SocketWire, StreamWire,
     driver::{Agreed, Shared, converse},
     inflow::{Heard, Inflow, Violation},
     sockjs_inflow::SockJsInflow,
+    stream::end,
 };
 use crate::config::WebSocketConfig;
 
@@ -30,6 +34,25 @@ pub async fn run(stream: TcpStream, read_before: Bytes, agreed: Agreed, shared: 
             converse(half, wire, inflow, read_before, agreed, shared).await;
         }
     }
+}
+
+/// The same over what runs over a socket, such as TLS.
+pub async fn run_over<S>(stream: S, read_before: Bytes, agreed: Agreed, shared: Shared)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let close_timeout = shared.config.close_timeout;
+    let (half, write_half) = tokio::io::split(stream);
+    let wire = StreamWire::new(write_half);
+    let inflow = WebSocketInflow::new(shared.config);
+    let (half, outbox) = match agreed.framing {
+        Framing::SockJsWebSocket => {
+            let inflow = SockJsInflow::new(inflow);
+            converse(half, wire, inflow, read_before, agreed, shared).await
+        }
+        _ => converse(half, wire, inflow, read_before, agreed, shared).await,
+    };
+    end(half, &outbox, close_timeout).await;
 }
 
 /// Messages out of frames.

@@ -23,4 +23,6 @@ mod stomp;
 mod stop;
 mod telemetry;
 mod tickets;
+mod tls;
+mod tls_streams;
 mod websocket;

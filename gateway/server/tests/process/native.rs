@@ -4,7 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest},
@@ -15,7 +19,7 @@ use super::replica::{PATIENCE, Replica, inkwire};
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const CLIENT: &str = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b";
 
-pub(crate) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Client<S = MaybeTlsStream<TcpStream>>(WebSocketStream<S>);
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
@@ -35,6 +39,13 @@ impl Client {
             .await
             .expect("in time");
         Self(connected.expect("a session").0)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// One whose handshake was made elsewhere.
+    pub(crate) fn over(socket: WebSocketStream<S>) -> Self {
+        Self(socket)
     }
 
     pub(crate) async fn say(&mut self, packet: Value) {
@@ -78,7 +89,11 @@ impl Client {
     }
 
     pub(crate) async fn join(&mut self, document: &str) -> Value {
-        self.say(json!({ "type": "join", "document": document, "client": CLIENT }))
+        self.join_as(document, CLIENT).await
+    }
+
+    pub(crate) async fn join_as(&mut self, document: &str, client: &str) -> Value {
+        self.say(json!({ "type": "join", "document": document, "client": client }))
             .await;
         self.expect("joined").await
     }

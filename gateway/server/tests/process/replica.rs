@@ -23,6 +23,8 @@ pub(crate) struct Replica {
     /// Where STOMP is spoken without a WebSocket, if it is.
     pub(crate) stomp: Option<SocketAddr>,
     pub(crate) stomp_tls: Option<SocketAddr>,
+    /// Where HTTP is spoken within TLS, if it is.
+    pub(crate) tls: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
 }
 
@@ -94,6 +96,7 @@ impl Replica {
             address: unknown,
             stomp: None,
             stomp_tls: None,
+            tls: None,
             admin: unknown,
         };
         loop {
@@ -101,6 +104,7 @@ impl Replica {
             let address = line["address"].as_str().and_then(|text| text.parse().ok());
             match (line["message"].as_str(), address) {
                 (Some("listening"), Some(address)) => replica.address = address,
+                (Some("listening over TLS"), address) => replica.tls = address,
                 (Some("listening for STOMP"), address) => replica.stomp = address,
                 (Some("listening for STOMP over TLS"), address) => replica.stomp_tls = address,
                 (Some("admin port open"), Some(address)) => {
@@ -138,9 +142,13 @@ impl Replica {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let status = Command::new("kill")
-            .args(["-TERM", &pid])
+            .args([signal, &pid])
             .status()
             .expect("kill runs");
         assert!(status.success());

@@ -3,15 +3,9 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    sync::Arc,
 };
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
 use super::{
     limits::NARROW,
@@ -19,6 +13,7 @@ use super::{
     peer::{connect_from, frame, shake_hands_at, wait_for_end},
     replica::{Replica, get, inkwire, wait_until},
     tickets::ticket,
+    tls::{self, certificate},
 };
 
 const HERE: [u8; 4] = [127, 0, 0, 1];
@@ -252,37 +247,9 @@ fn over_websocket(replica: &Replica, path: &str, headers: &[&str]) -> Stomp<WebS
     })
 }
 
-/// A directory with a certificate of `localhost` and its key, and the flags that name them.
-fn certificate() -> (tempfile::TempDir, String, Vec<String>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let flags = vec![
-        "--tls-certificate".to_owned(),
-        write("certificate.pem", &cert.pem()),
-        "--tls-key".to_owned(),
-        write("key.pem", &signing_key.serialize_pem()),
-    ];
-    (directory, cert.pem(), flags)
-}
-
 fn over_tls(replica: &Replica, certificate: &str) -> Stomp<Secured> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap())
-        .unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let connection = ClientConnection::new(tls::trusting(certificate, &[]), name).unwrap();
     let stream = connect_from(HERE, replica.stomp_tls.expect("it listens"));
     Stomp::new(StreamOwned::new(connection, stream))
 }
@@ -703,6 +670,19 @@ fn a_bad_certificate_is_a_fault_that_check_names() {
     let text = check(&["--stomp-tls-listen", "127.0.0.1:0"]);
     assert!(
         text.contains("stomp_tls_listen (flag --stomp-tls-listen): needs"),
+        "{text}"
+    );
+    let text = check(&["--tls-listen", "127.0.0.1:0"]);
+    assert!(
+        text.contains("tls_listen (flag --tls-listen): needs tls_certificate and tls_key"),
+        "{text}"
+    );
+    // Two that do not belong together.
+    let (other, _, _) = certificate();
+    std::fs::copy(other.path().join("key.pem"), &key).unwrap();
+    let text = check(&flags);
+    assert!(
+        text.contains("tls_key (flag --tls-key): does not go with the certificate"),
         "{text}"
     );
 }

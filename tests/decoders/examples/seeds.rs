@@ -43,6 +43,7 @@ fn main() -> io::Result<()> {
     conversations(&corpus, &from_client, &from_gateway)?;
     frames(&corpus, &from_client)?;
     handshakes(&corpus)?;
+    event_streams(&corpus)?;
     names(&corpus)?;
     door(&corpus)?;
     stomp(&corpus)?;
@@ -177,6 +178,23 @@ fn handshakes(corpus: &Corpus) -> io::Result<()> {
     corpus.put("websocket_handshake", "old-version", old.as_bytes())?;
     let extended = "CONNECT\nprotocol: websocket\nSec-WebSocket-Version: 13";
     corpus.put("websocket_handshake", "over-http2", extended.as_bytes())
+}
+
+fn event_streams(corpus: &Corpus) -> io::Result<()> {
+    const AT: &str = "5-0123456789abcdef";
+    let seeds = [
+        AT.to_owned(),
+        format!("{AT},{AT}"),
+        format!(",{AT}"),
+        format!("{AT},{}", ",".repeat(30)),
+        format!("retry: 1500\nevent: joined\nid: {AT}\ndata: {{}}\n\n:\n\n"),
+        format!("id: {AT}\r\ndata: a\r\ndata: b\r\n\r\n"),
+        "\u{feff}data\rdata\r\r".to_owned(),
+    ];
+    for (n, seed) in seeds.iter().enumerate() {
+        corpus.put("event_streams", &format!("{n:02}"), seed.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn names(corpus: &Corpus) -> io::Result<()> {

@@ -11,6 +11,7 @@
 
 pub mod client_session;
 pub mod door;
+pub mod events;
 pub mod messages;
 pub mod names;
 pub mod native;
@@ -25,8 +26,9 @@ use inkwire_protocol::native::Encoding;
 pub type Check = fn(&[u8]);
 
 /// The name of each target, as of its corpus, and what it runs.
-pub const TARGETS: [(&str, Check); 17] = [
+pub const TARGETS: [(&str, Check); 18] = [
     ("client_session", client_session::check),
+    ("event_streams", events::check),
     ("forwarded", door::check_forwarded),
     ("jwks", door::check_jwks),
     ("names", names::check),

@@ -9,6 +9,7 @@ mod cors;
 mod entries;
 mod notifications;
 mod openapi;
+mod participants;
 mod paths;
 mod refused;
 mod schema;
@@ -48,4 +49,5 @@ fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(comments::all, comments::create))
         .routes(routes!(comments::one, comments::change, comments::delete))
         .routes(routes!(comments::reply))
+        .routes(routes!(participants::grant, participants::revoke))
 }

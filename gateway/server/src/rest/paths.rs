@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use inkwire_model::{Code, CommentId, DocumentId};
+use inkwire_model::{Code, CommentId, DocumentId, Subject};
 
 use super::body::invalid;
 use crate::problem::Problem;
@@ -66,5 +66,20 @@ impl<S: Send + Sync> FromRequestParts<S> for OfComment {
         let comment = comment.parse();
         let comment = comment.map_err(|_| Problem::of(code, code.row().sentence))?;
         Ok(Self(document, comment))
+    }
+}
+
+/// A subject's part in a document.
+pub(super) struct OfSubject(pub(super) DocumentId, pub(super) Subject);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfSubject {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let InDocument(document) = InDocument::from_request_parts(parts, state).await?;
+        let subject = segments(parts, state).await?.into_iter().nth(1);
+        let subject = Subject::parse(&subject.unwrap_or_default().1);
+        let subject = subject.map_err(|error| invalid(error.to_string()))?;
+        Ok(Self(document, subject))
     }
 }

@@ -222,3 +222,9 @@ pub(super) struct Notified {
     position: String,
     duplicate: bool,
 }
+
+/// A change of access that is in the log.
+#[derive(ToSchema)]
+pub(super) struct AccessChanged {
+    position: String,
+}

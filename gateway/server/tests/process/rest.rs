@@ -307,6 +307,15 @@ fn server_keys_are_owners_act_for_subjects_and_notify() {
     let written = send_json(address, "POST", comments, &acting, &text).json();
     assert_eq!(written["comment"]["author"], "alice", "{written}");
 
+    let access = "/v1/documents/any/participants/alice";
+    let revoked = send(address, "DELETE", access, &[&bearer], "");
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let again = send_json(address, "POST", entries, &acting, &text);
+    refused(&again, 403, "revoked");
+    assert_eq!(send(address, "PUT", access, &[&bearer], "").status, 200);
+    let back = send_json(address, "POST", entries, &acting, &text);
+    assert_eq!(back.status, 200, "{back:?}");
+
     let message = json!({ "subject": "alice", "payload": { "text": "done" } });
     let named = [bearer.as_str(), "Idempotency-Key: export-7"];
     let notify =

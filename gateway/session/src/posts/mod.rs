@@ -1,5 +1,5 @@
 //! `Posts`: appends without an open session. For each subject, client and document that posts here
-//! there is one [`Seat`] in the hub, so that numbers that arrive out of order are put in order (C2), and
+//! there is one seat in the hub, so that numbers that arrive out of order are put in order (C2), and
 //! every post is answered once, by what the log said or by what is not known of it.
 //!
 //! A pure core: requests, what the hub delivered and `now` go in; commands to the hub and answers come

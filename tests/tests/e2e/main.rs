@@ -21,4 +21,5 @@ mod replay;
 mod revocation;
 mod sockjs;
 mod traces;
+mod transports;
 mod witness;

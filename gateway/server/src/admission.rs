@@ -134,6 +134,11 @@ impl Admission {
         authenticator.authenticate(Some(token), now_ms)
     }
 
+    /// Whether whoever sent this needs no token.
+    pub fn permits_anonymous(&self, peer: SocketAddr, headers: &HeaderMap) -> bool {
+        self.anonymous.permits(peer, headers)
+    }
+
     /// What a session needs whose handshake came from this peer with these headers.
     pub fn context(&self, peer: SocketAddr, headers: &HeaderMap) -> &Arc<SessionContext> {
         self.context_where(self.anonymous.permits(peer, headers))

@@ -53,12 +53,10 @@ impl DemoTokens {
         let is_name = !name.is_empty()
             && name.chars().count() <= NAME_CHARS_MAX
             && !name.chars().any(char::is_control);
-        let subject = is_name.then(|| name.parse::<Subject>().ok()).flatten();
+        let subject = is_name.then(|| Subject::parse(name).ok()).flatten();
         let subject = subject.ok_or_else(|| invalid("A name has 1 to 40 characters."))?;
-        let document: DocumentId = asked
-            .document
-            .parse()
-            .map_err(|_| invalid("That is no document id."))?;
+        let document =
+            DocumentId::parse(&asked.document).map_err(|_| invalid("That is no document id."))?;
         let role: Role = asked
             .role
             .parse()

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod counters;
+pub mod demo;
 pub mod drain;
 pub mod events;
 pub mod handover;

@@ -31,6 +31,7 @@ use crate::{
     admission::Admission,
     connection::{HttpIo, HttpsIo},
     counters::{Counters, Limit},
+    demo::{self, DemoTokens},
     events,
     listener::Slot,
     page,
@@ -51,6 +52,8 @@ use crate::{
 pub struct Gateway {
     pub admission: Arc<Admission>,
     pub tickets: Arc<OneTimeTickets>,
+    /// Only on one machine's own gateway.
+    pub demo: Option<Arc<DemoTokens>>,
     /// Comments and notifications.
     pub review: Arc<dyn Review>,
     pub websocket: Shared,
@@ -82,6 +85,7 @@ pub fn router(gateway: Gateway, mounts: &[Mount]) -> Router {
         .route("/ws", any(ws))
         .route("/stomp", any(stomp))
         .merge(tickets::routes())
+        .merge(demo::routes())
         .merge(events::routes())
         .merge(rest::routes(&gateway))
         .merge(sockjs::routes(mounts))

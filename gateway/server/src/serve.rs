@@ -25,6 +25,7 @@ use crate::{
     config::{Config, SockJsConfig, TlsConfig},
     connection::{Ends, HttpEntrance, HttpLimits},
     counters::Counters,
+    demo::DemoTokens,
     drain::{Drain, DrainConfig, Pace, Step},
     health::Health,
     in_flight::InFlight,
@@ -41,7 +42,7 @@ use crate::{
     telemetry::{Telemetry, Visits, metrics::Sources},
     tickets::OneTimeTickets,
     tls::{Handshake, Hangup},
-    tokens::{KeyReader, TokenConfig, TokenVerifier, TrustError},
+    tokens::{KeyReader, TokenConfig, TokenSecret, TokenVerifier, TrustError},
     transport::Shared,
 };
 
@@ -103,6 +104,15 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         "started"
     );
     running.until_end(signals, config.drain).await
+}
+
+/// What signs the names of the demo page: only where nothing else signs tokens, all who are let in sit at
+/// this machine, and there is no other replica.
+fn demo_secret(config: &Config) -> Option<TokenSecret> {
+    let is_own = config.admission.anonymous == AnonymousPolicy::Loopback
+        && !config.admission.tokens.is_configured()
+        && config.redis.is_none();
+    is_own.then(TokenSecret::draw)
 }
 
 /// Where connections come from.
@@ -203,8 +213,17 @@ impl Running {
             admin_tasks: TaskTracker::new(),
         };
         running.await_first_contact();
-        let verifier = running.start_verifier(&config.admission.tokens, key_reader);
-        running.listen_publicly(config, &replica, hub, verifier, &mut listeners);
+        let demo_secret = demo_secret(config);
+        let tokens = TokenConfig {
+            secret: demo_secret
+                .clone()
+                .or_else(|| config.admission.tokens.secret.clone()),
+            ..config.admission.tokens.clone()
+        };
+        let verifier = running.start_verifier(&tokens, key_reader);
+        let demo = demo_secret
+            .map(|secret| Arc::new(DemoTokens::new(secret, config.admission.anonymous_role)));
+        running.listen_publicly(config, &replica, hub, verifier, demo, &mut listeners);
         running.listen_for_admin(config, replica, listeners.admin);
         if let Some(TlsConfig { tls, files }) = config.tls.clone() {
             let hangup = Hangup::catch().map_err(ServeError::Signals)?;
@@ -269,6 +288,7 @@ impl Running {
         replica: &Arc<str>,
         hub: Hub,
         verifier: Option<TokenVerifier>,
+        demo: Option<Arc<DemoTokens>>,
         listeners: &mut Listeners,
     ) {
         if config.admission.anonymous == AnonymousPolicy::Anywhere {
@@ -301,6 +321,7 @@ impl Running {
                 self.bus.tickets(),
                 config.admission.tickets,
             )),
+            demo,
             websocket: Shared {
                 hub,
                 config: config.websocket,

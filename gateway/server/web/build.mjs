@@ -18,10 +18,12 @@ const common = {
   charset: 'utf8',
   legalComments: 'none',
   alias: {
-    '@inkwire/client/test/gateway': path.join(client, 'test/support/gateway.ts'),
+    '@inkwire/client/codemirror': path.join(client, 'src/codemirror/index.ts'),
     '@inkwire/client': path.join(client, 'src/index.ts'),
     // One copy, wherever the importing file lies.
     '@noble/hashes': path.join(here, 'node_modules/@noble/hashes/esm'),
+    '@codemirror/state': path.join(here, 'node_modules/@codemirror/state'),
+    '@codemirror/view': path.join(here, 'node_modules/@codemirror/view'),
   },
   tsconfigRaw: { compilerOptions: { target: 'ES2022', verbatimModuleSyntax: true } },
   logLevel: 'warning',
@@ -77,7 +79,7 @@ async function buildTests(directory) {
     outdir: path.join(directory, 'test'),
     platform: 'node',
     target: 'node18',
-    external: ['playwright-core', 'ws', 'esbuild'],
+    external: ['playwright-core', 'axe-core', 'ws', 'esbuild'],
   });
 }
 

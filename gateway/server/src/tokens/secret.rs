@@ -28,6 +28,11 @@ impl TokenSecret {
         Ok(Self(bytes.to_vec()))
     }
 
+    /// One that nobody else knows, and that ends with this process.
+    pub fn draw() -> Self {
+        Self(rand::random::<[u8; SECRET_BYTES_MIN]>().to_vec())
+    }
+
     pub(super) fn decoding_key(&self) -> DecodingKey {
         DecodingKey::from_secret(&self.0)
     }

@@ -87,6 +87,7 @@ class Binding {
   #tellTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #repeat: ReturnType<typeof setInterval> | undefined;
   #told = '';
+  #wasFocused = false;
 
   constructor(view: EditorView, text: SharedText, options: EditorOptions) {
     this.#view = view;
@@ -121,6 +122,7 @@ class Binding {
       this.#held = this.#held.map(transaction.changes, true);
       this.#text.typed(mine);
     }
+    if (update.focusChanged) this.#wasFocused = true;
     if (update.docChanged || update.selectionSet || update.focusChanged) this.#tellSoon();
     const isAsked = update.transactions.some(({ effects }) => effects.some((effect) => effect.is(redraw)));
     if (isAsked || update.docChanged) this.decorations = this.#draw(update);
@@ -183,7 +185,7 @@ class Binding {
 
   #tell(): void {
     const { position } = this.#text;
-    if (!position || !this.#view.hasFocus) return;
+    if (!position || !this.#wasFocused) return;
     const { anchor, head } = this.#view.state.selection.main;
     const told = { anchor: this.fromEditor(anchor, 1), head: this.fromEditor(head, 1) };
     const key = `${formatPosition(position)} ${told.anchor} ${told.head}`;

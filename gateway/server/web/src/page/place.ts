@@ -7,7 +7,11 @@ import { isDocumentId } from '@inkwire/client';
 export interface Place {
   readonly document: string;
   readonly gateway: string;
+  /** Whether the page writes, or reads and comments. */
+  readonly view: View;
 }
+
+export type View = 'write' | 'review';
 
 const DOCUMENT_DEFAULT = 'demo';
 const TOKEN_KEY = 'inkwire.token';
@@ -18,7 +22,7 @@ export function placeOf(location: Pick<Location, 'href' | 'search'>): Place {
   const gateway = new URL('/ws', location.href);
   gateway.protocol = gateway.protocol.replace(/^http/, 'ws');
   const document = query.get('document') ?? '';
-  return { document: isDocumentId(document) ? document : DOCUMENT_DEFAULT, gateway: gateway.href };
+  return { document: isDocumentId(document) ? document : DOCUMENT_DEFAULT, gateway: gateway.href, view: query.get('view') === 'review' ? 'review' : 'write' };
 }
 
 /** What `takeToken` needs of a window. */
@@ -46,8 +50,8 @@ export function takeToken(page: TokenPlace): string | undefined {
 }
 
 /** The same page on another document. */
-export function linkTo(document: string): string {
-  return `?${new URLSearchParams({ document })}`;
+export function linkTo(document: string, view?: View): string {
+  return `?${new URLSearchParams({ document, ...(view ? { view } : {}) })}`;
 }
 
 export function drawDocument(): string {

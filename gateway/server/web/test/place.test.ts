@@ -17,7 +17,7 @@ function page(href: string, stored?: string): TokenPlace & { readonly shown: str
 
 test('the gateway is the one that served the page, whatever a link says', () => {
   const place = placeOf(new URL('https://here.example/?document=essay&gateway=wss://elsewhere.example/ws'));
-  assert.deepEqual(place, { document: 'essay', gateway: 'wss://here.example/ws' });
+  assert.deepEqual(place, { document: 'essay', gateway: 'wss://here.example/ws', view: 'write' });
   assert.equal(placeOf(new URL('http://127.0.0.1:8080/')).gateway, 'ws://127.0.0.1:8080/ws');
 });
 

@@ -22,10 +22,10 @@
 local PRUNED_AT_ONCE = 4
 
 local function prune(state, oldest)
-  local sample = call('HRANDFIELD', state, PRUNED_AT_ONCE, 'WITHVALUES')
-  for i = 1, #sample, 2 do
-    if sub(sample[i], 1, 7) == 'client:' and tonumber(sub(sample[i + 1], 1, 10)) < oldest then
-      call('HDEL', state, sample[i])
+  -- Names alone: a snapshot may be large.
+  for _, field in pairs(call('HRANDFIELD', state, PRUNED_AT_ONCE)) do
+    if sub(field, 1, 7) == 'client:' and tonumber(sub(call('HGET', state, field), 1, 10)) < oldest then
+      call('HDEL', state, field)
     end
   end
 end
@@ -96,11 +96,15 @@ local function retain(state_key, log_key, before, seq, latest)
   if seq - seq_of(call('HGET', state_key, 'base')) <= latest then
     return
   end
-  local id = seq - latest .. '-0'
-  local last_dropped = call('XRANGE', log_key, id, id)[1]
-  if last_dropped then
-    call('HSET', state_key, 'base', sub(last_dropped[2][2], 1, #id + 15))
+  local base = position_at(log_key, seq - latest)
+  if base then
+    call('HSET', state_key, 'base', base)
     call('XTRIM', log_key, 'MAXLEN', latest)
+    local snapshot_at = call('HGET', state_key, 'snapshot_at')
+    if snapshot_at and seq_of(snapshot_at) < seq - latest then
+      -- What follows it is no longer here.
+      call('HDEL', state_key, 'snapshot', 'snapshot_at')
+    end
   end
 end
 

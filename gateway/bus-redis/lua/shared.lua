@@ -5,6 +5,9 @@
 -- state, a hash; every field of it is read and written by these functions alone:
 --   position               the head, "<seq>-<hash>"
 --   base                   the position just below the first entry of the log
+--   snapshot               the application's content: length of its content type (2 bytes), that, payload
+--   snapshot_at            the position of it; both are there or neither
+--   deleted                where this history began, if another one was deleted below it
 --   client:<uuid>:<author> a client's row
 --   access:<subject>       the row of the client that numbers changes of this subject's access: an odd
 --                          number means revoked. Never pruned.
@@ -51,4 +54,19 @@ local function create(state, log, hash, comments, outbox)
     call('HSET', outbox, '-', '')
   end
   return start
+end
+
+-- The position of the entry with this seq, if the log holds it.
+local function position_at(log, seq)
+  local id = seq .. '-0'
+  local found = call('XRANGE', log, id, id)[1]
+  return found and sub(found[2][2], 1, #id + 15)
+end
+
+local function is_in_history(log, position, head, base)
+  if position == head or position == base then
+    return true
+  end
+  local seq = seq_of(position)
+  return seq > seq_of(base) and seq < seq_of(head) and position_at(log, seq) == position
 end

@@ -20,6 +20,7 @@ const SOURCE: &str = concat!(
     include_str!("../lua/append.lua"),
     include_str!("../lua/read.lua"),
     include_str!("../lua/comments.lua"),
+    include_str!("../lua/documents.lua"),
     include_str!("../lua/permits.lua"),
     include_str!("../lua/tickets.lua"),
     include_str!("../lua/claims.lua"),
@@ -36,6 +37,8 @@ pub(crate) struct Library {
     pub(crate) read: String,
     /// Reads, and makes the document first if it is not there.
     pub(crate) open: String,
+    pub(crate) put_snapshot: String,
+    pub(crate) delete: String,
     /// Says what the user may not do.
     pub(crate) permits: String,
     pub(crate) comments: String,
@@ -65,6 +68,8 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         append: format!("{name}_append"),
         read: format!("{name}_read"),
         open: format!("{name}_open"),
+        put_snapshot: format!("{name}_put_snapshot"),
+        delete: format!("{name}_delete"),
         permits: format!("{name}_permits"),
         comments: format!("{name}_comments"),
         some_of: format!("{name}_some_of"),

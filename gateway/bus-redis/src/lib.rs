@@ -11,6 +11,7 @@ mod bus;
 mod clock;
 mod config;
 mod connection;
+mod documents;
 mod fitness;
 mod functions;
 #[cfg(feature = "fuzzing")]

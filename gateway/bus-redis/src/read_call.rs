@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use fred::types::Value;
 use inkwire_bus::{Continuity, LogPage, Read, ReadFrom, Standing};
-use inkwire_model::{ClientKey, Position, ResetCause};
+use inkwire_model::{ClientKey, ContentType, Position, ResetCause, Snapshot};
 
 use crate::{
     append_call::{BadReply, hash0_digits},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The fields before those of the askers.
-const OWN_FIELDS: [&str; 2] = ["position", "base"];
+const OWN_FIELDS: [&str; 4] = ["position", "base", "snapshot_at", "deleted"];
 
 /// A call that reads what is there.
 pub(crate) fn args(keys: &Keys, read: &Read) -> Vec<Value> {
@@ -78,7 +78,16 @@ pub(crate) fn page(read: &Read, reply: Value) -> Result<LogPage, BadReply> {
     let Value::Array(reply) = reply else {
         return Err(BadReply);
     };
-    let [kind, after, head, records, standings @ ..] = reply.as_slice() else {
+    let [
+        kind,
+        after,
+        head,
+        records,
+        covered,
+        snapshot,
+        standings @ ..,
+    ] = reply.as_slice()
+    else {
         return Err(BadReply);
     };
     if standings.len() != read.askers.len() * 2 {
@@ -94,12 +103,17 @@ pub(crate) fn page(read: &Read, reply: Value) -> Result<LogPage, BadReply> {
             Some(b"c") => Continuity::Continues,
             Some(b"t") => Continuity::Broken(ResetCause::Trimmed),
             Some(b"d") => Continuity::Broken(ResetCause::Diverged),
+            Some(b"x") => Continuity::Broken(ResetCause::Deleted),
             _ => return Err(BadReply),
         },
-        snapshot: None,
+        snapshot: match snapshot.as_bytes().ok_or(BadReply)? {
+            [] => None,
+            packed => Some(Arc::new(read_snapshot(position(after)?, packed)?)),
+        },
         after: position(after)?,
         entries: entries.into_iter().collect::<Vec<Arc<_>>>(),
         head: position(head)?,
+        covered: position(covered)?.seq,
         standings: standings
             .chunks_exact(2)
             .map(standing)
@@ -111,6 +125,29 @@ pub(crate) fn position(value: &Value) -> Result<Position, BadReply> {
     let bytes = value.as_bytes().ok_or(BadReply)?;
     let text = std::str::from_utf8(bytes).map_err(|_| BadReply)?;
     text.parse().map_err(|_| BadReply)
+}
+
+/// A snapshot as it stands in the state.
+pub(crate) fn read_snapshot(position: Position, packed: &[u8]) -> Result<Snapshot, BadReply> {
+    let (length, rest) = packed.split_first_chunk::<2>().ok_or(BadReply)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (content_type, payload) = rest.split_at_checked(length).ok_or(BadReply)?;
+    let content_type = std::str::from_utf8(content_type).map_err(|_| BadReply)?;
+    Ok(Snapshot {
+        position,
+        content_type: ContentType::parse(content_type).map_err(|_| BadReply)?,
+        payload: Bytes::copy_from_slice(payload),
+    })
+}
+
+/// The same, to be kept there.
+pub(crate) fn pack_snapshot(content_type: &ContentType, payload: &[u8]) -> Bytes {
+    let content_type = content_type.as_str();
+    let mut packed = BytesMut::with_capacity(2 + content_type.len() + payload.len());
+    packed.put_u16(u16::try_from(content_type.len()).unwrap_or(u16::MAX));
+    packed.put_slice(content_type.as_bytes());
+    packed.put_slice(payload);
+    packed.freeze()
 }
 
 fn standing(fields: &[Value]) -> Result<Standing, BadReply> {

@@ -9,7 +9,7 @@ use fred::{
     types::Value,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use inkwire_bus::{BusEvent, Head, Listener, LogPage, PresenceCall, Read, Unavailable};
+use inkwire_bus::{About, BusEvent, Head, Listener, LogPage, PresenceCall, Read, Unavailable};
 use inkwire_model::DocumentId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,8 @@ use crate::{
 
 /// Reads in flight at once: each may bring a whole page.
 const IN_FLIGHT_MAX: usize = 32;
+/// The fields of a document's state that say where its log begins and ends.
+pub(crate) const ABOUT_FIELDS: [&str; 3] = ["position", "base", "snapshot_at"];
 /// Heads asked for in one pipeline.
 const HEADS_AT_ONCE: usize = 512;
 
@@ -201,24 +203,43 @@ async fn heads(client: &Client, keys: &Keys, documents: &[DocumentId]) -> Vec<He
     let pipeline = client.pipeline();
     for document in documents {
         // It only queues; an error shows in the number of replies.
-        let _: Result<Value, Error> = pipeline.hget(keys.state(document), "position").await;
+        let fields = ABOUT_FIELDS.to_vec();
+        let _: Result<Value, Error> = pipeline.hmget(keys.state(document), fields).await;
         let _: Result<Value, Error> = pipeline.hget(keys.presence(document), "version").await;
     }
     let replies = pipeline.try_all::<Value>().await;
     let is_whole = replies.len() == documents.len() * 2;
-    let position = |reply: Result<Value, Error>| {
-        let value = reply.ok().filter(|_| is_whole)?;
-        read_call::position(&value).ok()
-    };
-    let mut positions = replies.into_iter().map(position);
+    let mut replies = replies
+        .into_iter()
+        .map(|reply| reply.ok().filter(|_| is_whole));
     documents
         .iter()
-        .map(|document| Head {
-            document: document.clone(),
-            position: positions.next().flatten(),
-            presence: positions.next().flatten(),
+        .map(|document| {
+            let about = replies.next().flatten().and_then(|reply| about(&reply));
+            let presence = replies.next().flatten();
+            Head {
+                document: document.clone(),
+                position: about.map(|about| about.head),
+                covered: about.map(|about| about.covered()),
+                presence: presence.and_then(|version| read_call::position(&version).ok()),
+            }
         })
         .collect()
+}
+
+/// What [`ABOUT_FIELDS`] say; `None` if the document is not there.
+pub(crate) fn about(reply: &Value) -> Option<About> {
+    let Value::Array(fields) = reply else {
+        return None;
+    };
+    let [head, base, snapshot] = fields.as_slice() else {
+        return None;
+    };
+    Some(About {
+        head: read_call::position(head).ok()?,
+        base: read_call::position(base).ok()?,
+        snapshot: read_call::position(snapshot).ok(),
+    })
 }
 
 /// The answer while Redis is away, or the queue is full.
@@ -240,6 +261,7 @@ fn refusal(question: Question) -> BusEvent {
                 .map(|document| Head {
                     document,
                     position: None,
+                    covered: None,
                     presence: None,
                 })
                 .collect(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inkwire_model::{
-    ClientRow, ClientSeq, DocumentId, Entry, Position, ResetCause, Signal, Snapshot,
+    ClientRow, ClientSeq, DocumentId, Entry, Position, ResetCause, Seq, Signal, Snapshot,
 };
 
 use crate::{CommentRefusal, PresenceAnnouncement, PresenceAnswer, PresenceVersion, Ticket};
@@ -70,6 +70,8 @@ pub enum Suspicion {
 pub struct Head {
     pub document: DocumentId,
     pub position: Option<Position>,
+    /// Up to where a snapshot covers the log, or trimming took it.
+    pub covered: Option<Seq>,
     /// The version of its set of participants; `None` also if nobody is in it.
     pub presence: Option<PresenceVersion>,
 }
@@ -136,6 +138,8 @@ pub struct LogPage {
     pub entries: Vec<Arc<Entry>>,
     /// The head when this page was read. The page is the last one if it ends here.
     pub head: Position,
+    /// Up to where a snapshot covers the log, or trimming took it.
+    pub covered: Seq,
     /// One for each asker, in order.
     pub standings: Vec<Standing>,
 }

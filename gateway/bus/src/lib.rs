@@ -9,6 +9,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod documents;
 mod event;
 mod mail;
 pub mod memory;
@@ -18,6 +19,9 @@ mod request;
 mod review;
 mod tickets;
 
+pub use documents::{
+    About, DocumentFuture, Documents, PutSnapshot, SnapshotAt, SnapshotPut, SnapshotRefused,
+};
 pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,
 };

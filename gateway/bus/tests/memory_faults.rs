@@ -12,12 +12,14 @@ use std::{
         Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll, Waker},
     thread,
 };
 
 use inkwire_bus::{
-    Append, AppendOutcome, Bus, BusEvent, Listener, MemoryBus, MemoryStore, PageLimit, Read,
-    ReadFrom, Suspicion, Ticket,
+    Append, AppendOutcome, Bus, BusEvent, DocumentFuture, Documents, Listener, MemoryBus,
+    MemoryStore, PageLimit, PutSnapshot, Read, ReadFrom, SnapshotAt, SnapshotRefused, Suspicion,
+    Ticket, Unavailable,
     contract::{Recorder, Writer, document},
     memory::Mischief,
 };
@@ -221,6 +223,17 @@ fn a_fork_takes_rows_and_revocations_back_too() {
     assert_eq!(page.head.seq, 1);
 }
 
+/// What is answered without waiting.
+fn now<T>(mut answer: DocumentFuture<T>) -> Result<T, Unavailable> {
+    match answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
 #[test]
 fn readers_start_at_a_snapshot() {
     let (store, essay) = (Arc::<MemoryStore>::default(), document("essay"));
@@ -234,12 +247,17 @@ fn readers_start_at_a_snapshot() {
         content_type: entries[0].content_type.clone(),
         payload: entries[0].payload.clone(),
     };
-    store.keep_snapshot(&essay, snapshot.clone()).unwrap();
-    assert!(
-        store
-            .keep_snapshot(&document("absent"), snapshot.clone())
-            .is_err()
-    );
+    let put = PutSnapshot {
+        at: SnapshotAt::Position(snapshot.position),
+        author: entries[0].author.clone(),
+        content_type: snapshot.content_type.clone(),
+        payload: snapshot.payload.clone(),
+        tail_entries: 0,
+    };
+    let absent = replica.bus.put_snapshot(&document("absent"), put.clone());
+    assert_eq!(now(absent), Ok(Err(SnapshotRefused::NotInHistory)));
+    let put = now(replica.bus.put_snapshot(&essay, put));
+    assert!(matches!(put, Ok(Ok(_))), "{put:?}");
     replica.bus.read(Read {
         ticket: Ticket(2),
         document: essay,

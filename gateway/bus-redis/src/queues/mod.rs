@@ -29,7 +29,7 @@ pub(crate) struct Confirmed {
 
 impl Confirmed {
     /// Calls a function, and waits until the replicas have what it wrote.
-    async fn call(&self, args: Vec<Value>) -> Result<Value, Unavailable> {
+    pub(crate) async fn call(&self, args: Vec<Value>) -> Result<Value, Unavailable> {
         let reply = match self.write(args.clone()).await {
             Err(error) if functions::is_missing(&error) => {
                 let loaded = functions::load(&self.client).await;

@@ -241,7 +241,8 @@ impl Replica {
         heads.into_iter().map(|head| head.position).collect()
     }
 
-    async fn whole_heads(&self, documents: &[DocumentId]) -> Vec<Head> {
+    /// The same, with all that is told of each.
+    pub async fn whole_heads(&self, documents: &[DocumentId]) -> Vec<Head> {
         let seen = self.recorder.look(<[BusEvent]>::len);
         self.bus.compare_heads(documents.to_vec());
         self.wait_for("the heads", |events| {

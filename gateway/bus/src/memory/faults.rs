@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 
-use inkwire_model::{DocumentId, NewEntry, Seq, Snapshot};
+use inkwire_model::{DocumentId, NewEntry, Seq};
 
 use super::{
-    Log, MemoryBus, MemoryStore, SnapshotRefused, presence::Participants, replica::Replica,
-    store::ReplicaKey,
+    Log, MemoryBus, MemoryStore, presence::Participants, replica::Replica, store::ReplicaKey,
 };
 use crate::{BusEvent, Retention, Unavailable};
 
@@ -202,17 +201,5 @@ impl MemoryStore {
         self.lock()
             .append(document, now, entries.collect(), as_usual)?;
         Ok(())
-    }
-
-    /// Keeps a snapshot, for readers who start there.
-    pub fn keep_snapshot(
-        &self,
-        document: &DocumentId,
-        snapshot: Snapshot,
-    ) -> Result<(), SnapshotRefused> {
-        match self.lock().logs.get_mut(document) {
-            Some(log) => log.keep_snapshot(snapshot.into()),
-            None => Err(SnapshotRefused::NotInHistory),
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! A [`MemoryStore`] stands where Redis would; each [`MemoryBus`] attached to it is a replica's way
 //! to it, with a listener of its own. The logs are lost with the process.
 
+mod documents;
 mod faults;
 mod log;
 mod post;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use inkwire_model::{DocumentId, Signal};
 
 pub use faults::{Faults, Mischief, StoreCopy};
-pub use log::{Appended, Log, SnapshotRefused};
+pub use log::{Appended, Log};
 pub use store::{LOG_ENTRIES_MAX, MemoryStore};
 
 use self::{post::Post, store::ReplicaKey};
@@ -184,6 +185,6 @@ impl Bus for MemoryBus {
 fn unknown(mut heads: Vec<Head>) -> Vec<Head> {
     heads
         .iter_mut()
-        .for_each(|head| (head.position, head.presence) = (None, None));
+        .for_each(|head| (head.position, head.covered, head.presence) = (None, None, None));
     heads
 }

@@ -199,6 +199,11 @@ impl Shelf {
     pub(super) fn heads(&self, documents: Vec<DocumentId>, reached: bool) -> Vec<Head> {
         let head = |document| Head {
             position: self.logs.get(&document).filter(|_| reached).map(Log::head),
+            covered: self
+                .logs
+                .get(&document)
+                .filter(|_| reached)
+                .map(Log::covered),
             presence: self
                 .participants
                 .get(&document)

@@ -2,6 +2,7 @@
 
 mod access;
 mod away;
+mod documents;
 mod history;
 mod order;
 mod presence;
@@ -14,6 +15,7 @@ mod writers;
 
 pub use access::*;
 pub use away::*;
+pub use documents::*;
 pub use history::*;
 pub use order::*;
 pub use presence::*;
@@ -46,6 +48,15 @@ macro_rules! for_each_contract_case {
 
             a_rolled_back_log_is_found_by_its_hash
             a_rolled_back_row_tells_its_writer_where_to_go_on
+
+            a_snapshot_starts_every_reader_and_trims_the_log
+            a_snapshot_of_no_use_is_refused
+            a_document_may_begin_with_a_seed
+            a_snapshot_makes_room_in_a_full_log
+            a_revoked_subject_puts_no_snapshot
+            a_deleted_document_is_told_as_deleted_and_keeps_its_rows
+            a_deletion_is_heard_at_once
+            a_rolled_back_snapshot_is_not_served
 
             seqs_are_contiguous_and_the_hashes_chain
             each_log_has_an_identity_of_its_own

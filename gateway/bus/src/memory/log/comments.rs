@@ -34,6 +34,15 @@ impl Comments {
         }
     }
 
+    /// The document was deleted, and all that was said about it.
+    pub(super) fn clear(&mut self) {
+        let limits = self.limits;
+        *self = Self {
+            limits,
+            ..Self::default()
+        };
+    }
+
     pub(super) fn all(&self) -> Vec<Comment> {
         let mut all: Vec<_> = self.records.values().map(|kept| (**kept).clone()).collect();
         all.sort_by_key(|comment| comment.position.seq);

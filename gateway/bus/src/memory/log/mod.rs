@@ -13,14 +13,14 @@ use std::{
 };
 
 use inkwire_model::{
-    AccessAction, AccessChange, ClientId, ClientKey, Comment, CommentId, Digest, Entry, NewEntry,
-    Position, ResetCause, Rule, Seq, Snapshot, Subject, UnixMillis, rule_holds,
+    AccessAction, AccessChange, ChainHash, ClientId, ClientKey, Comment, CommentId, Digest, Entry,
+    NewEntry, Position, ResetCause, Rule, Seq, Snapshot, Subject, UnixMillis, rule_holds,
 };
 
 use self::{comments::Comments, rows::Rows};
 use crate::{
-    AppendOutcome, Asker, Continuity, LogPage, Notice, PageLimit, ReadFrom, Refusal, Retention,
-    ReviewLimits, Standing,
+    About, AppendOutcome, Asker, Continuity, LogPage, Notice, PageLimit, PutSnapshot, ReadFrom,
+    Refusal, Retention, ReviewLimits, SnapshotAt, SnapshotPut, SnapshotRefused, Standing,
 };
 
 /// The entries of one document, with all that an append is checked against.
@@ -33,6 +33,8 @@ pub struct Log {
     revoked: HashSet<Subject>,
     snapshot: Option<Arc<Snapshot>>,
     comments: Comments,
+    /// Where this history began, if another one was deleted below it.
+    deleted: Option<Position>,
     entries_max: usize,
 }
 
@@ -45,15 +47,6 @@ pub struct Appended {
     pub entries: Vec<Arc<Entry>>,
 }
 
-/// Why a snapshot was not kept (C9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotRefused {
-    #[error("its position is not in this history, or is held no more")]
-    NotInHistory,
-    #[error("it is not newer than the last one")]
-    NotNewer,
-}
-
 impl Log {
     /// An empty log. The hash of `start` is its identity, so it has to be drawn at random.
     pub fn new(start: Position, entries_max: usize) -> Self {
@@ -64,6 +57,7 @@ impl Log {
             revoked: HashSet::new(),
             snapshot: None,
             comments: Comments::default(),
+            deleted: None,
             entries_max,
         }
     }
@@ -221,20 +215,30 @@ impl Log {
             after,
             entries: self.page(after.seq, limit),
             head: self.head(),
+            covered: self.covered(),
             standings: askers.iter().map(|asker| self.standing(asker)).collect(),
         }
     }
 
     /// Whether a position is in this history, as far as it is held.
     pub fn check(&self, position: Position) -> Result<(), ResetCause> {
+        let is_held = self.position_at(position.seq) == Some(position);
+        if is_held {
+            return Ok(());
+        }
+        if self
+            .deleted
+            .is_some_and(|start| position != start && position.seq <= start.seq)
+        {
+            return Err(ResetCause::Deleted);
+        }
         if position.seq < self.base.seq {
             return Err(ResetCause::Trimmed);
         }
-        let is_held = self.position_at(position.seq) == Some(position);
-        if is_held || !rule_holds(Rule::HashComparison) {
-            Ok(())
-        } else {
+        if rule_holds(Rule::HashComparison) {
             Err(ResetCause::Diverged)
+        } else {
+            Ok(())
         }
     }
 
@@ -289,17 +293,66 @@ impl Log {
         }
     }
 
-    /// Keeps the application's content at a position, for readers who start here (C9).
-    pub fn keep_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Result<(), SnapshotRefused> {
-        if self.check(snapshot.position).is_err() {
+    /// Up to where a snapshot covers the log, or trimming took it.
+    pub fn covered(&self) -> Seq {
+        self.about().covered()
+    }
+
+    /// Where the log begins and ends.
+    pub fn about(&self) -> About {
+        About {
+            head: self.head(),
+            base: self.base,
+            snapshot: self.snapshot.as_ref().map(|last| last.position),
+        }
+    }
+
+    /// The last snapshot.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    /// Keeps the application's content at a position, for readers who start here (C9), and drops the
+    /// entries below it, less a tail.
+    pub fn put_snapshot(&mut self, put: PutSnapshot) -> Result<SnapshotPut, SnapshotRefused> {
+        if self.is_revoked(&put.author) {
+            return Err(SnapshotRefused::Revoked);
+        }
+        let position = match put.at {
+            SnapshotAt::Position(position) => position,
+            SnapshotAt::Seed => self.head(),
+        };
+        let is_at_its_beginning = self.entries.is_empty();
+        let is_seed = put.at == SnapshotAt::Seed;
+        if self.check(position).is_err() || (is_seed && !is_at_its_beginning) {
             return Err(SnapshotRefused::NotInHistory);
         }
         let last = self.snapshot.as_ref().map(|last| last.position.seq);
-        if last.is_some_and(|last| last >= snapshot.position.seq) {
+        if last.is_some_and(|last| last >= position.seq) {
             return Err(SnapshotRefused::NotNewer);
         }
-        self.snapshot = Some(snapshot);
-        Ok(())
+        let snapshot = Snapshot {
+            position,
+            content_type: put.content_type,
+            payload: put.payload,
+        };
+        self.snapshot = Some(Arc::new(snapshot));
+        self.trim(position.seq.saturating_sub(put.tail_entries.into()));
+        let base = self.base;
+        Ok(SnapshotPut { position, base })
+    }
+
+    /// Drops entries and snapshot, and begins another history just behind the last `seq`. The hash is
+    /// its identity, so it has to be drawn at random.
+    pub fn delete(&mut self, hash: ChainHash) -> Position {
+        let seq = self.head().seq;
+        let start = Position { seq, hash };
+        self.base = start;
+        self.deleted = Some(start);
+        self.entries.clear();
+        self.snapshot = None;
+        self.comments.clear();
+        start
     }
 
     /// How much its comments may hold.

@@ -169,16 +169,23 @@ fn a_reader_starts_at_the_snapshot_and_a_broken_one_starts_over_there() {
             payload: Bytes::from_static(b"xxx"),
         })
     };
-    log.keep_snapshot(snapshot(4)).unwrap();
+    let put = |snapshot: &Snapshot| PutSnapshot {
+        at: SnapshotAt::Position(snapshot.position),
+        author: subject("a"),
+        content_type: snapshot.content_type.clone(),
+        payload: snapshot.payload.clone(),
+        tail_entries: 2,
+    };
+    let kept = log.put_snapshot(put(&snapshot(4))).unwrap();
+    assert_eq!(kept.base, all[1].position);
     assert_eq!(
-        log.keep_snapshot(snapshot(4)),
+        log.put_snapshot(put(&snapshot(4))),
         Err(SnapshotRefused::NotNewer)
     );
-    log.trim(2);
     let mut forged = Snapshot::clone(&snapshot(5));
     forged.position.hash = ChainHash::from_random([0; 8]);
     assert_eq!(
-        log.keep_snapshot(Arc::new(forged)),
+        log.put_snapshot(put(&forged)),
         Err(SnapshotRefused::NotInHistory)
     );
 

@@ -1,0 +1,70 @@
+
+-- C9: the application's snapshot of a document, and a document's end.
+
+-- Keeps a snapshot if its position is in this history and newer than the last one; then the entries
+-- below it are dropped, less a tail.
+--
+-- keys: state, log
+-- args: its position, or nothing for a seed, which needs a log without entries; the snapshot; how many
+--       entries stay below it; the author's access field; hash(0) of a new log, for a seed
+-- reply: 'k', where it stands, where the log begins now; or 'n' if that is not in this history, 'o' if it
+--       is not newer, 'r' if the author's access was revoked
+local function put_snapshot(keys, args)
+  bind()
+  local state_key, log_key, at = keys[1], keys[2], args[1]
+  local state = call('HMGET', state_key, 'position', 'base', 'snapshot_at', args[4])
+  local head, base, last, access = state[1], state[2], state[3], state[4]
+  if access and byte(access, 18) % 2 == 1 then
+    return { 'r' }
+  end
+  if at == '' then
+    if not head then
+      base = create(state_key, log_key, args[5])
+      head = base
+    end
+    at = head == base and head or ''
+  end
+  if not head or at == '' or not is_in_history(log_key, at, head, base) then
+    return { 'n' }
+  end
+  local seq = seq_of(at)
+  if last and seq <= seq_of(last) then
+    return { 'o' }
+  end
+
+  call('HSET', state_key, 'snapshot', args[2], 'snapshot_at', at)
+  local dropped = seq - tonumber(args[3])
+  local new_base = dropped > seq_of(base) and position_at(log_key, dropped)
+  if new_base then
+    base = new_base
+    call('HSET', state_key, 'base', base)
+    call('XTRIM', log_key, 'MINID', dropped + 1 .. '-0')
+  end
+  return { 'k', at, base }
+end
+
+-- Drops the entries and the snapshot, and begins another history just behind the last seq: so each
+-- position from before is known by its number. Rows and changes of access stay.
+--
+-- keys: state, log
+-- args: the channel; the hash of where the new history begins; a record without its position and
+--       another hash for it: announced as the next entry it extends nothing, so whoever hears it reads
+-- reply: where the new history begins, or nothing if there is no such document
+local function delete(keys, args)
+  bind()
+  local state_key, log_key = keys[1], keys[2]
+  local head = call('HGET', state_key, 'position')
+  if not head then
+    return false
+  end
+  local seq = seq_of(head)
+  local start = seq .. '-' .. args[2]
+  call('HSET', state_key, 'position', start, 'base', start, 'deleted', start)
+  call('HDEL', state_key, 'snapshot', 'snapshot_at')
+  call('XTRIM', log_key, 'MAXLEN', '0')
+  call('SPUBLISH', args[1], seq + 1 .. '-' .. args[4] .. args[3])
+  return start
+end
+
+redis.register_function('@LIBRARY@_put_snapshot', put_snapshot)
+redis.register_function('@LIBRARY@_delete', delete)

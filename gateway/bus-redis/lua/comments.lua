@@ -7,11 +7,7 @@ local function is_gone(state, log, position)
     return false
   end
   local found = call('HMGET', state, 'position', 'base')
-  local seq, base = seq_of(position), seq_of(found[2])
-  if seq < base or position == found[1] or position == found[2] then
-    return false
-  end
-  return seq == base or seq >= seq_of(found[1]) or not holds(log, position, seq)
+  return seq_of(position) >= seq_of(found[2]) and not is_in_history(log, position, found[1], found[2])
 end
 
 -- keys: state, log, comments; args: a comment, or nothing for all

@@ -4,7 +4,7 @@
 -- Keeps a snapshot if its position is in this history and newer than the last one; then the entries
 -- below it are dropped, less a tail.
 --
--- keys: state, log
+-- keys: state, log; of a document also comments, outbox
 -- args: its position, or nothing for a seed, which needs a log without entries; the snapshot; how many
 --       entries stay below it; the author's access field; hash(0) of a new log, for a seed
 -- reply: 'k', where it stands, where the log begins now; or 'n' if that is not in this history, 'o' if it
@@ -19,7 +19,7 @@ local function put_snapshot(keys, args)
   end
   if at == '' then
     if not head then
-      base = create(state_key, log_key, args[5])
+      base = create(state_key, log_key, args[5], keys[3], keys[4])
       head = base
     end
     at = head == base and head or ''
@@ -44,9 +44,10 @@ local function put_snapshot(keys, args)
 end
 
 -- Drops the entries and the snapshot, and begins another history just behind the last seq: so each
--- position from before is known by its number. Rows and changes of access stay.
+-- position from before is known by its number. Rows, changes of access and what people are still to be
+-- notified of stay.
 --
--- keys: state, log
+-- keys: state, log; of a document also comments, outbox
 -- args: the channel; the hash of where the new history begins; a record without its position and
 --       another hash for it: announced as the next entry it extends nothing, so whoever hears it reads
 -- reply: where the new history begins, or nothing if there is no such document
@@ -62,6 +63,10 @@ local function delete(keys, args)
   call('HSET', state_key, 'position', start, 'base', start, 'deleted', start)
   call('HDEL', state_key, 'snapshot', 'snapshot_at')
   call('XTRIM', log_key, 'MAXLEN', '0')
+  if keys[3] then
+    call('DEL', keys[3])
+    call('HSET', keys[3], 'n', '0')
+  end
   call('SPUBLISH', args[1], seq + 1 .. '-' .. args[4] .. args[3])
   return start
 end

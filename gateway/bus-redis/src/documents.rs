@@ -22,7 +22,17 @@ use crate::{
 
 impl RedisBus {
     /// Calls a function that changes a document, at the level at which appends are acknowledged.
-    fn change_document(&self, args: Vec<Value>) -> DocumentFuture<Value> {
+    fn change_document(
+        &self,
+        function: &'static str,
+        document: &DocumentId,
+        own: Vec<Value>,
+    ) -> DocumentFuture<Value> {
+        let keys = self.keys.of_append(document);
+        let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        let mut args: Vec<Value> = vec![function.into(), count.into()];
+        args.extend(keys.into_iter().map(Value::from));
+        args.extend(own);
         let (client, confirmed) = (self.side.clone(), self.confirmed.clone());
         let is_available = self.link.is_available();
         Box::pin(async move {
@@ -121,17 +131,17 @@ impl Documents for RedisBus {
             SnapshotAt::Seed => String::new(),
         };
         let packed = read_call::pack_snapshot(&put.content_type, &put.payload);
-        let reply = self.change_document(vec![
-            LIBRARY.put_snapshot.as_str().into(),
-            2.into(),
-            self.keys.state(document).into(),
-            self.keys.log(document).into(),
-            at.into(),
-            Value::Bytes(packed),
-            i64::from(put.tail_entries).into(),
-            row::access_field_of(&put.author).into(),
-            hash0_digits(hash0).into(),
-        ]);
+        let reply = self.change_document(
+            &LIBRARY.put_snapshot,
+            document,
+            vec![
+                at.into(),
+                Value::Bytes(packed),
+                i64::from(put.tail_entries).into(),
+                row::access_field_of(&put.author).into(),
+                hash0_digits(hash0).into(),
+            ],
+        );
         Box::pin(async move { put_of(&reply.await?).ok_or_else(not_understood) })
     }
 
@@ -140,16 +150,16 @@ impl Documents for RedisBus {
         if getrandom::fill(&mut hash).is_err() || getrandom::fill(&mut other).is_err() {
             return Box::pin(async { Err(Unavailable) });
         }
-        let reply = self.change_document(vec![
-            LIBRARY.delete.as_str().into(),
-            2.into(),
-            self.keys.state(document).into(),
-            self.keys.log(document).into(),
-            self.keys.live(document).into(),
-            hash0_digits(hash).into(),
-            Value::Bytes(record::pack(&of_no_history())),
-            hash0_digits(other).into(),
-        ]);
+        let reply = self.change_document(
+            &LIBRARY.delete,
+            document,
+            vec![
+                self.keys.live(document).into(),
+                hash0_digits(hash).into(),
+                Value::Bytes(record::pack(&of_no_history())),
+                hash0_digits(other).into(),
+            ],
+        );
         Box::pin(async move {
             match reply.await? {
                 Value::Null => Ok(None),

@@ -9,11 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use inkwire_bus::{
-<<<<<<< HEAD
-    Bus, Listener, MemoryBus, MemoryStore, Review, bus_contract_tests,
-=======
-    Bus, Documents, Listener, MemoryBus, MemoryStore, bus_contract_tests,
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
+    Bus, Documents, Listener, MemoryBus, MemoryStore, Review, bus_contract_tests,
     contract::{Fixture, LOG_ENTRIES_MAX},
     memory::StoreCopy,
 };
@@ -48,13 +44,12 @@ impl Fixture for MemoryFixture {
         bus
     }
 
-<<<<<<< HEAD
     async fn review(&self) -> Arc<dyn Review> {
         self.store.clone()
-=======
-    async fn documents(&self, replica: usize) -> Arc<dyn Documents> {
-        self.replicas()[replica].clone()
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
+    }
+
+    async fn documents(&self, _replica: usize) -> Arc<dyn Documents> {
+        self.store.clone()
     }
 
     async fn lose_subscriptions(&self, replica: usize) {

@@ -254,9 +254,9 @@ fn readers_start_at_a_snapshot() {
         payload: snapshot.payload.clone(),
         tail_entries: 0,
     };
-    let absent = replica.bus.put_snapshot(&document("absent"), put.clone());
+    let absent = store.put_snapshot(&document("absent"), put.clone());
     assert_eq!(now(absent), Ok(Err(SnapshotRefused::NotInHistory)));
-    let put = now(replica.bus.put_snapshot(&essay, put));
+    let put = now(store.put_snapshot(&essay, put));
     assert!(matches!(put, Ok(Ok(_))), "{put:?}");
     replica.bus.read(Read {
         ticket: Ticket(2),

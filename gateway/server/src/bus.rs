@@ -3,8 +3,8 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use inkwire_bus::{
-    Bus, Listener, Mail, MemoryBus, MemoryQueues, MemoryStore, MemoryTickets, QueueLimits, Queues,
-    Review, Tickets,
+    Bus, Documents, Listener, Mail, MemoryBus, MemoryQueues, MemoryStore, MemoryTickets,
+    QueueLimits, Queues, Review, Tickets,
 };
 use inkwire_bus_redis::{
     CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
@@ -83,6 +83,14 @@ impl ReplicaBus {
 
     /// Comments and notifications, beside the logs. Ask after the start.
     pub fn review(&self) -> Arc<dyn Review> {
+        match &self.running {
+            Some((bus, _)) => bus.clone(),
+            None => self.store.clone(),
+        }
+    }
+
+    /// Documents as REST sees them, beside the live relay. Ask after the start.
+    pub fn documents(&self) -> Arc<dyn Documents> {
         match &self.running {
             Some((bus, _)) => bus.clone(),
             None => self.store.clone(),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{ext, upgrade::OnUpgrade};
 use hyper_util::server::conn::auto::upgrade::downcast;
-use inkwire_bus::Review;
+use inkwire_bus::{Documents, Review};
 use inkwire_model::Code;
 use inkwire_protocol::{
     native::Encoding,
@@ -56,6 +56,7 @@ pub struct Gateway {
     pub demo: Option<Arc<DemoTokens>>,
     /// Comments and notifications.
     pub review: Arc<dyn Review>,
+    pub documents: Arc<dyn Documents>,
     pub websocket: Shared,
     pub sessions: TaskTracker,
     /// One for each session that there may be.

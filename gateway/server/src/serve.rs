@@ -317,6 +317,7 @@ impl Running {
             server_keys: config.admission.server_keys.clone(),
             admission: Arc::new(admission),
             review: self.bus.review(),
+            documents: self.bus.documents(),
             tickets: Arc::new(OneTimeTickets::new(
                 self.bus.tickets(),
                 config.admission.tickets,

@@ -11,13 +11,8 @@ use fred::{
     types::{ClusterHash, CustomCommand, Value},
 };
 use inkwire_bus::{
-<<<<<<< HEAD
-    Append, AppendOutcome, Bus, Listener, Retention, Review, ReviewLimits, Ticket,
+    Append, AppendOutcome, Bus, Documents, Listener, Retention, Review, ReviewLimits, Ticket,
     contract::{Fixture, LOG_ENTRIES_MAX, Recorder},
-=======
-    Append, AppendOutcome, Bus, Documents, Listener, Retention, Ticket,
-    contract::{Fixture, LOG_ENTRIES_MAX},
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
 };
 use inkwire_model::{DocumentId, NewEntry, Seq};
 use inkwire_test_support::{Redis, RedisOptions};
@@ -223,14 +218,13 @@ impl Fixture for RedisFixture {
         self.attach_with(listener, |_| {}).await
     }
 
-<<<<<<< HEAD
     async fn review(&self) -> Arc<dyn Review> {
         self.attach_with(Arc::new(Recorder::default()), |_| {})
             .await
-=======
+    }
+
     async fn documents(&self, replica: usize) -> Arc<dyn Documents> {
         self.buses.lock().unwrap()[replica].clone()
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
     }
 
     async fn lose_subscriptions(&self, replica: usize) {

@@ -4,11 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use inkwire_model::{DocumentId, NewEntry, Seq};
 
-<<<<<<< HEAD
-use crate::{Bus, Listener, Review};
-=======
-use crate::{Bus, Documents, Listener};
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
+use crate::{Bus, Documents, Listener, Review};
 
 /// The hard cap of a log in every fixture; small, so that one can be filled.
 pub const LOG_ENTRIES_MAX: usize = 1_000;
@@ -20,13 +16,11 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     /// when this returns.
     fn attach(&self, listener: Arc<dyn Listener>) -> impl Future<Output = Arc<dyn Bus>> + Send;
 
-<<<<<<< HEAD
     /// A way to comments and notifications, besides those that are attached.
     fn review(&self) -> impl Future<Output = Arc<dyn Review>> + Send;
-=======
+
     /// The documents of a replica that was attached.
     fn documents(&self, replica: usize) -> impl Future<Output = Arc<dyn Documents>> + Send;
->>>>>>> 079092c (Documents: snapshots, seeds, trimming and deletion, in memory and in Redis)
 
     /// Breaks the subscriptions of one replica as its bus notices it: they are lost, and come back by
     /// themselves.

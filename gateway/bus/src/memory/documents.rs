@@ -7,40 +7,32 @@ use inkwire_model::{
     ChainHash, ClientId, ContentType, DocumentId, Entry, Kind, Position, Snapshot, Subject,
 };
 
-use super::{Log, MemoryBus, store::Shelf};
+use super::{Log, MemoryStore, store::Shelf};
 use crate::{
     About, DocumentFuture, Documents, LogPage, PageLimit, PutSnapshot, ReadFrom, SnapshotAt,
     SnapshotPut, SnapshotRefused, Unavailable,
 };
 
-impl MemoryBus {
+impl MemoryStore {
     /// What stands in a log that is there.
     fn look<T: Send + 'static>(
         &self,
         document: &DocumentId,
         look: impl FnOnce(&Log) -> T,
     ) -> DocumentFuture<Option<T>> {
-        let shelf = self.store.lock();
-        let found = shelf
-            .reach(self.key)
-            .map(|()| shelf.logs.get(document).map(look));
-        drop(shelf);
-        Box::pin(ready(found))
+        let found = self.lock().logs.get(document).map(look);
+        Box::pin(ready(Ok(found)))
     }
 
     fn change_documents<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Shelf) -> Result<T, Unavailable>,
     ) -> DocumentFuture<T> {
-        let changed = self.store.change(|shelf| {
-            shelf.reach(self.key)?;
-            change(shelf)
-        });
-        Box::pin(ready(changed))
+        Box::pin(ready(self.change(change)))
     }
 }
 
-impl Documents for MemoryBus {
+impl Documents for MemoryStore {
     fn about(&self, document: &DocumentId) -> DocumentFuture<Option<About>> {
         self.look(document, Log::about)
     }

@@ -188,6 +188,7 @@ impl World {
         let head = |document| Head {
             document,
             position,
+            covered: None,
             presence: None,
         };
         let answer = BusEvent::Heads(documents.into_iter().map(head).collect());

@@ -1,5 +1,7 @@
 //! HAProxy with the configuration of `deploy/`.
 
+use std::{fs, path::Path};
+
 use anyhow::Result;
 use rustix::process::Signal;
 
@@ -8,7 +10,7 @@ use crate::{
     gateway::Gateway,
     http::http_request,
     port::Port,
-    process::{End, Launch, Process},
+    process::{End, Launch, Process, write},
     program,
     wait::{START_TIMEOUT, wait_until},
 };
@@ -17,36 +19,76 @@ use crate::{
 #[derive(Debug)]
 pub struct Haproxy {
     listen: Port,
+    tls: Port,
     health: Port,
     process: Process,
+}
+
+/// How it is started.
+struct Start<'a> {
+    mode: &'a str,
+    end: End,
+    more: &'a [(&'a str, &'a str)],
+    /// A PEM file for its port within TLS.
+    certificate: Option<&'a Path>,
+    edit: &'a dyn Fn(String) -> String,
 }
 
 impl Haproxy {
     /// Starts it and waits until it passes requests on to a replica that is up.
     pub fn start(replicas: &[Gateway]) -> Result<Self> {
-        Self::start_as(replicas, "-db", End::Kill, &[])
+        Self::start_as(replicas, Start::plainly("-db", End::Kill, &[]))
     }
 
     /// One that sends each request to the next replica in turn: nothing sticks.
     pub fn start_in_turn(replicas: &[Gateway]) -> Result<Self> {
         let in_turn = [("INKWIRE_BALANCE", "roundrobin")];
-        Self::start_as(replicas, "-db", End::Kill, &in_turn)
+        Self::start_as(replicas, Start::plainly("-db", End::Kill, &in_turn))
     }
 
     /// The same as a master and its worker, as `systemctl reload` needs it: see [`Self::reload`].
     pub fn start_reloadable(replicas: &[Gateway]) -> Result<Self> {
-        Self::start_as(replicas, "-W", End::Terminate, &[])
+        Self::start_as(replicas, Start::plainly("-W", End::Terminate, &[]))
     }
 
-    fn start_as(replicas: &[Gateway], mode: &str, end: End, more: &[(&str, &str)]) -> Result<Self> {
+    /// One that ends TLS with this PEM file (certificate and key), with the configuration as `edit` leaves it.
+    pub fn start_secured(
+        replicas: &[Gateway],
+        certificate: &Path,
+        edit: &dyn Fn(String) -> String,
+    ) -> Result<Self> {
+        let start = Start {
+            certificate: Some(certificate),
+            edit,
+            ..Start::plainly("-db", End::Kill, &[])
+        };
+        Self::start_as(replicas, start)
+    }
+
+    fn start_as(replicas: &[Gateway], start: Start<'_>) -> Result<Self> {
+        let Start {
+            mode,
+            end,
+            more,
+            certificate,
+            edit,
+        } = start;
+        let tls = Port::reserve()?;
         let listen = Port::reserve()?;
         let health = Port::reserve()?;
-        let mut process = Process::prepare("haproxy", |_| {
-            let configuration = checkout().join("deploy/haproxy/haproxy.cfg");
+        let mut process = Process::prepare("haproxy", |directory| {
+            let given = fs::read_to_string(checkout().join("deploy/haproxy/haproxy.cfg"))?;
+            let configuration = directory.join("haproxy.cfg");
+            write(&configuration, &edit(given))?;
             let mut env = vec![
                 ("INKWIRE_LISTEN".to_owned(), listen.address()),
                 ("INKWIRE_HEALTH".to_owned(), health.address()),
             ];
+            if let Some(certificate) = certificate {
+                env.push(("INKWIRE_TLS_LISTEN".to_owned(), tls.address()));
+                let file = certificate.display().to_string();
+                env.push(("INKWIRE_TLS_CERTIFICATE".to_owned(), file));
+            }
             env.extend(
                 more.iter()
                     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
@@ -73,6 +115,7 @@ impl Haproxy {
         process.start()?;
         let mut haproxy = Self {
             listen,
+            tls,
             health,
             process,
         };
@@ -120,6 +163,11 @@ impl Haproxy {
         self.listen.address()
     }
 
+    /// Where it speaks TLS, if it does.
+    pub fn tls_address(&self) -> String {
+        self.tls.address()
+    }
+
     /// Whether any replica is up, in HAProxy's eyes.
     pub fn is_healthy(&self) -> bool {
         http_request(&self.health.address(), "/", &[]).is_ok_and(|reply| reply.status == 200)
@@ -127,5 +175,17 @@ impl Haproxy {
 
     pub fn log(&self) -> String {
         self.process.log()
+    }
+}
+
+impl<'a> Start<'a> {
+    fn plainly(mode: &'a str, end: End, more: &'a [(&'a str, &'a str)]) -> Self {
+        Self {
+            mode,
+            end,
+            more,
+            certificate: None,
+            edit: &|given| given,
+        }
     }
 }

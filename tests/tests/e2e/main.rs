@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod binary;
 mod cluster;
 mod credentials;
 mod deploy;
@@ -14,6 +15,7 @@ mod embedded;
 mod history;
 mod many_writers;
 mod metrics;
+mod proxied_tls;
 mod raw;
 mod redis_away;
 mod relay;

@@ -30,14 +30,17 @@ enum Way {
     StompTcp,
     SockJs,
     EventStream,
+    /// The payload as the body of a request.
+    Rest,
 }
 
-const WRITERS: [Way; 5] = [
+const WRITERS: [Way; 6] = [
     Way::NativeJson,
     Way::NativeMessagePack,
     Way::StompWebSocket,
     Way::StompTcp,
     Way::SockJs,
+    Way::Rest,
 ];
 
 const READERS: [Way; 6] = [
@@ -61,6 +64,7 @@ struct Peer {
     /// What was read of a stream and not understood.
     read: Vec<u8>,
     document: String,
+    client: String,
     client_seq: u64,
 }
 
@@ -120,13 +124,16 @@ impl Way {
                 websocket(&format!("/sockjs/0/{session:x}/websocket"), None).await
             }
             Self::StompTcp => Line::Tcp(TcpStream::connect(stomp).await.unwrap()),
-            Self::EventStream => Line::Tcp(TcpStream::connect(&address).await.unwrap()),
+            Self::EventStream | Self::Rest => {
+                Line::Tcp(TcpStream::connect(&address).await.unwrap())
+            }
         };
         let mut peer = Peer {
             way: self,
             line,
             read: Vec::new(),
             document: document.to_owned(),
+            client: raw::client(),
             client_seq: 0,
         };
         peer.begin(&address).await;
@@ -139,7 +146,7 @@ impl Peer {
         let document = &self.document;
         match self.way {
             Way::StompTcp | Way::StompWebSocket => {
-                let client = raw::client();
+                let client = &self.client;
                 let subscribe = format!(
                     "SUBSCRIBE\nid:s\ndestination:/topic/documents/{document}\nclient-id:{client}\nreceipt:r\n\n\0"
                 );
@@ -155,8 +162,9 @@ impl Peer {
                 self.send(request.into_bytes()).await;
                 self.event("joined").await;
             }
+            Way::Rest => {}
             _ => {
-                let join = json!({ "type": "join", "document": document, "client": raw::client() });
+                let join = json!({ "type": "join", "document": document, "client": self.client });
                 self.say(&json!({ "type": "hello" })).await;
                 self.say(&join).await;
                 match self.way {
@@ -200,6 +208,20 @@ impl Peer {
                 frame.push(0);
                 self.send(frame).await;
             }
+            Way::Rest => {
+                let (length, client) = (octets.len(), &self.client);
+                let mut request = format!(
+                    "POST /v1/documents/{document}/entries HTTP/1.1\r\nHost: localhost\r\n\
+                     Inkwire-Client: {client}\r\nInkwire-Client-Seq: {client_seq}\r\n\
+                     Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+                )
+                .into_bytes();
+                request.extend(octets);
+                self.send(request).await;
+                let answer = self.receive().await.into_data();
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
             Way::EventStream => panic!("it is read only"),
         }
     }
@@ -225,6 +247,7 @@ impl Peer {
             },
             Way::NativeJson | Way::SockJs => of_json(&self.packet("entry").await),
             Way::EventStream => of_json(&self.event("entry").await),
+            Way::Rest => panic!("it is asked, and not told"),
         }
     }
 

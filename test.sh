@@ -196,8 +196,8 @@ tests cargo test -p inkwire-tests --test interop --locked -- --show-output
 step "Faults in the middle of writing: replicas, HAProxy, links, Redis"
 tests cargo test -p inkwire-tests --test faults --locked
 
-step "The demo page in Chromium"
-tests cargo test -p inkwire-tests --test browser --locked
+step "The demo page in Chromium, alone and through HAProxy and nginx"
+tests cargo test -p inkwire-tests --test browser --locked -- --test-threads 1
 
 step "Manifests"
 tests/k8s/check "$target_folder/manifests"

@@ -67,7 +67,6 @@ fn run(address: &str, own: &[(&str, String)]) {
     assert!(status.success());
 }
 
-<<<<<<< HEAD
 #[test]
 fn thirty_event_streams_of_one_page_over_http2() {
     let directory = tempfile::tempdir().unwrap();
@@ -94,7 +93,8 @@ fn thirty_event_streams_of_one_page_over_http2() {
         .status()
         .unwrap();
     assert!(status.success());
-=======
+}
+
 /// A token as `inkwire token` prints it.
 fn token(subject: &str, document: &str, role: &str) -> String {
     let output = Command::new(gateway_binary().unwrap())
@@ -105,5 +105,4 @@ fn token(subject: &str, document: &str, role: &str) -> String {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
->>>>>>> e979098 (The review through HAProxy and nginx: writer and reviewer on different replicas, behind either)
 }

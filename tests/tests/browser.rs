@@ -1,6 +1,8 @@
 //! The demo page in a real Chromium: on one gateway of its own, and on three replicas behind HAProxy and
 //! behind nginx, where each request goes to the next replica.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::process::Command;
 
 use inkwire_test_support::{

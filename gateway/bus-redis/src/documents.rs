@@ -8,7 +8,7 @@ use inkwire_bus::{
     SnapshotPut, SnapshotRefused, Ticket, Unavailable,
 };
 use inkwire_model::{
-    ClientId, ContentType, DocumentId, Kind, NewEntry, Position, Snapshot, Subject,
+    ClientId, CommentId, ContentType, DocumentId, Kind, NewEntry, Position, Snapshot, Subject,
 };
 
 use crate::{
@@ -131,17 +131,21 @@ impl Documents for RedisBus {
             SnapshotAt::Seed => String::new(),
         };
         let packed = read_call::pack_snapshot(&put.content_type, &put.payload);
-        let reply = self.change_document(
-            &LIBRARY.put_snapshot,
-            document,
-            vec![
-                at.into(),
-                Value::Bytes(packed),
-                i64::from(put.tail_entries).into(),
-                row::access_field_of(&put.author).into(),
-                hash0_digits(hash0).into(),
-            ],
-        );
+        let mut own: Vec<Value> = vec![
+            at.into(),
+            Value::Bytes(packed),
+            i64::from(put.tail_entries).into(),
+            row::access_field_of(&put.author).into(),
+            hash0_digits(hash0).into(),
+        ];
+        for (comment, mapped) in &put.anchors {
+            own.push(comment.to_string().into());
+            match mapped.range() {
+                Some((start, end)) => own.extend([start, end].map(|n| n.to_string().into())),
+                None => own.extend(["", ""].map(Value::from)),
+            }
+        }
+        let reply = self.change_document(&LIBRARY.put_snapshot, document, own);
         Box::pin(async move { put_of(&reply.await?).ok_or_else(not_understood) })
     }
 
@@ -184,6 +188,11 @@ fn put_of(reply: &Value) -> Option<Result<SnapshotPut, SnapshotRefused>> {
         (b"n", _) => Some(Err(SnapshotRefused::NotInHistory)),
         (b"o", _) => Some(Err(SnapshotRefused::NotNewer)),
         (b"r", _) => Some(Err(SnapshotRefused::Revoked)),
+        (b"a", [_, lacking @ ..]) => {
+            let id = |id: &Value| std::str::from_utf8(id.as_bytes()?).ok()?.parse().ok();
+            let lacking: Option<Vec<CommentId>> = lacking.iter().map(id).collect();
+            Some(Err(SnapshotRefused::LacksAnchors(lacking?)))
+        }
         _ => None,
     }
 }

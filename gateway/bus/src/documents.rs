@@ -1,10 +1,12 @@
 //! What is asked of documents beside the live relay: a look at one, its snapshot, its end. Each is one
 //! atomic step on the log, and what it changes is found by everybody through the log itself.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use inkwire_model::{ContentType, DocumentId, Position, Seq, Snapshot, Subject};
+use inkwire_model::{
+    CommentId, ContentType, DocumentId, MappedAnchor, Position, Seq, Snapshot, Subject,
+};
 
 use crate::{LogPage, PageLimit, ReadFrom, Unavailable};
 
@@ -49,7 +51,12 @@ pub struct PutSnapshot {
     pub payload: Bytes,
     /// How many entries stay below it, for those who resume from there.
     pub tail_entries: u32,
+    /// Where each open anchored comment from below it is now (C11); others may be named too.
+    pub anchors: BTreeMap<CommentId, MappedAnchor>,
 }
+
+/// Most comments that one refusal names.
+pub const LACKING_ANCHORS_MAX: usize = 32;
 
 /// A snapshot that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +76,9 @@ pub enum SnapshotRefused {
     NotNewer,
     #[error("access to this document was revoked")]
     Revoked,
+    /// The first ones, in the order of their creation.
+    #[error("it does not say where these comments are: {0:?}")]
+    LacksAnchors(Vec<CommentId>),
 }
 
 /// Documents as back ends and REST see them; the same for all replicas.
@@ -89,7 +99,7 @@ pub trait Documents: Send + Sync + 'static {
     fn snapshot(&self, document: &DocumentId) -> DocumentFuture<Option<Arc<Snapshot>>>;
 
     /// Keeps a snapshot if its position is in this history and newer than the last one, and drops the
-    /// entries below it, less a tail.
+    /// entries below it, less a tail. The comments that it names have their anchors there from then on.
     fn put_snapshot(
         &self,
         document: &DocumentId,

@@ -20,7 +20,8 @@ mod review;
 mod tickets;
 
 pub use documents::{
-    About, DocumentFuture, Documents, PutSnapshot, SnapshotAt, SnapshotPut, SnapshotRefused,
+    About, DocumentFuture, Documents, LACKING_ANCHORS_MAX, PutSnapshot, SnapshotAt, SnapshotPut,
+    SnapshotRefused,
 };
 pub use event::{
     AppendOutcome, BusEvent, Continuity, Head, LogPage, Refusal, Standing, Suspicion, Unavailable,

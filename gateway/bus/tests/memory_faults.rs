@@ -253,6 +253,7 @@ fn readers_start_at_a_snapshot() {
         content_type: snapshot.content_type.clone(),
         payload: snapshot.payload.clone(),
         tail_entries: 0,
+        anchors: std::collections::BTreeMap::new(),
     };
     let absent = store.put_snapshot(&document("absent"), put.clone());
     assert_eq!(now(absent), Ok(Err(SnapshotRefused::NotInHistory)));

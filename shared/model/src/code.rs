@@ -94,6 +94,7 @@ codes! {
     TicketRefused        "ticket_refused"        401 0    Reauthenticated "The ticket is unknown, over, or was used before.";
     UnknownComment       "unknown_comment"       404 0    Corrected "The document has no comment of this id.";
     Forbidden            "forbidden"             403 0    Never     "The role in this document does not permit it.";
+    SnapshotLacksAnchors "snapshot_lacks_anchors" 409 0   Corrected "The snapshot has to say where each open anchored comment is, or that it is orphaned.";
     OriginRefused        "origin_refused"        403 0    Never     "Pages of this origin may not connect.";
     Revoked              "revoked"               403 0    Never     "Access to this document was revoked.";
     Gap                  "gap"                   409 0    Resend    "The number is ahead; send again from the expected one.";

@@ -27,7 +27,7 @@ pub use client::{ClientId, ClientKey, InvalidClientId};
 pub use code::{CODES, Code, CodeRow, Retry};
 pub use comment::{
     Anchor, Comment, CommentChange, CommentEffect, CommentId, InvalidComment, InvalidCommentId,
-    MENTIONS_MAX, QUOTE_BYTES_MAX, Resolved, TEXT_BYTES_MAX,
+    MENTIONS_MAX, MappedAnchor, QUOTE_BYTES_MAX, Resolved, TEXT_BYTES_MAX,
 };
 pub use digest::{Digest, ShortDigest};
 pub use document_id::{DocumentId, InvalidDocumentId, LogClass};

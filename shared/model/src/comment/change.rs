@@ -263,8 +263,12 @@ impl Anchor {
         })
     }
 
+    pub(super) fn is_range(start: u64, end: u64) -> bool {
+        start <= end && end <= NUMBER_MAX
+    }
+
     fn range(start: u64, end: u64) -> Result<Self, InvalidComment> {
-        if start > end || end > NUMBER_MAX {
+        if !Self::is_range(start, end) {
             return Err(InvalidComment::Range);
         }
         Ok(Self {

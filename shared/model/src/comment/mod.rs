@@ -2,6 +2,7 @@
 
 mod change;
 mod id;
+mod mapped;
 
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ pub use change::{
 };
 pub(crate) use id::hash_of;
 pub use id::{CommentId, InvalidCommentId};
+pub use mapped::MappedAnchor;
 
 use crate::{Position, Subject, UnixMillis};
 

@@ -21,6 +21,7 @@ fn put(at: SnapshotAt, text: &'static str) -> PutSnapshot {
         content_type: ContentType::default(),
         payload: Bytes::from_static(text.as_bytes()),
         tail_entries: TAIL,
+        anchors: std::collections::BTreeMap::new(),
     }
 }
 

@@ -72,6 +72,7 @@ macro_rules! for_each_contract_case {
             each_person_is_notified_once_of_a_comment
             a_whole_call_changes_all_comments_or_none
             comments_and_their_log_agree
+            a_snapshot_says_where_every_open_anchor_is
             a_message_to_a_person_is_a_notification
 
             a_participant_is_announced_with_its_first_holder_and_its_last

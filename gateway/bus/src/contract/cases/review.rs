@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use inkwire_model::{
-    CommentEffect, CommentId, DocumentId, Entry, Kind, NewEntry, Role, Subject,
-    notification_message,
+    Anchor, CommentEffect, CommentId, ContentType, DocumentId, Entry, Kind, MappedAnchor, NewEntry,
+    Role, Subject, notification_message,
 };
 
 use super::name;
 use crate::{
-    AppendOutcome, ReadFrom, Retention,
+    AppendOutcome, PutSnapshot, ReadFrom, Retention, SnapshotAt, SnapshotRefused,
     contract::{Fixture, Replica, WIDE, Writer, document},
 };
 
@@ -250,6 +250,99 @@ pub async fn comments_and_their_log_agree(fixture: &impl Fixture) {
     assert_eq!(doubts().await, [true, false]);
     fixture.trim(&essay, 4).await;
     assert_eq!(doubts().await.len(), 2);
+}
+
+/// A snapshot names every open anchored comment up to its position, mapped or orphaned; else it is refused
+/// and changes nothing.
+pub async fn a_snapshot_says_where_every_open_anchor_is(fixture: &impl Fixture) {
+    let (replica, review) = (Replica::attach(fixture).await, fixture.review().await);
+    let documents = fixture.documents(0).await;
+    let essay = document("essay");
+    let mut alice = Writer::new("alice");
+    let text = replica.position(&essay, alice.write("text")).await;
+    let anchored = |writer: &mut Writer| {
+        let entry = writer.write("");
+        let id = CommentId::of(&entry.author, &entry.client, entry.client_seq);
+        let rest = r#""start":0,"end":4,"unit":"utf16","quote":",\"unit\":""#;
+        let payload = format!(r#"{{"text":"?","anchor":{{"position":"{text}",{rest}}}}}"#);
+        (
+            id,
+            changing(Role::Reviewer, "comment.create", payload, entry),
+        )
+    };
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let (id, entry) = anchored(&mut alice);
+        replica.position(&essay, entry).await;
+        ids.push(id);
+    }
+    let [moved, lost, closed, removed] = ids[..] else {
+        panic!("{ids:?}")
+    };
+    let (_, without) = create(&mut alice, "no anchor", "");
+    replica.position(&essay, without).await;
+    let resolve = about(
+        &mut alice,
+        Role::Reviewer,
+        "comment.resolve",
+        closed,
+        r#","resolved":true"#,
+    );
+    replica.position(&essay, resolve).await;
+    let delete = about(&mut alice, Role::Reviewer, "comment.delete", removed, "");
+    let at = replica.position(&essay, delete).await;
+    let (later, entry) = anchored(&mut alice);
+    replica.position(&essay, entry).await;
+
+    let put = async |anchors: &[(CommentId, MappedAnchor)]| {
+        let put = PutSnapshot {
+            at: SnapshotAt::Position(at),
+            author: alice.subject.clone(),
+            content_type: ContentType::default(),
+            payload: Bytes::from_static(b"words"),
+            tail_entries: 0,
+            anchors: anchors.iter().copied().collect(),
+        };
+        let put = documents.put_snapshot(&essay, put).await;
+        put.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let to = (1 << 53) - 1;
+    let mapped = MappedAnchor::At { start: 3, end: to };
+    let lacks = |ids: &[CommentId]| Err(SnapshotRefused::LacksAnchors(ids.to_vec()));
+    let before = review.comments(&essay).await;
+    assert_eq!(put(&[]).await, lacks(&[moved, lost]));
+    assert_eq!(put(&[(moved, mapped)]).await, lacks(&[lost]));
+    assert_eq!(review.comments(&essay).await, before);
+    assert_eq!(documents.snapshot(&essay).await, Ok(None));
+
+    let orphaned = MappedAnchor::Orphaned;
+    let unknown = CommentId::of(&alice.subject, &alice.client, 99);
+    let named = [
+        (moved, mapped),
+        (lost, orphaned),
+        (removed, mapped),
+        (later, mapped),
+        (unknown, mapped),
+    ];
+    assert!(put(&named).await.is_ok());
+    let found = review.comments(&essay).await.ok().flatten();
+    let found = found.unwrap_or_else(|| panic!("they are there"));
+    let before = before.ok().flatten().unwrap_or_default();
+    for (is, was) in found.iter().zip(&before) {
+        let mut expected = was.clone();
+        if is.id == moved {
+            let anchor = was.anchor.as_ref().map(|anchor| Anchor {
+                position: at,
+                start: 3,
+                end: to,
+                ..anchor.clone()
+            });
+            expected.anchor = anchor;
+        }
+        expected.orphaned = is.id == lost;
+        assert_eq!(*is, expected);
+    }
+    assert_eq!(found.len(), before.len());
 }
 
 /// A message of a server comes into the same log, and a repeat of it is a duplicate.

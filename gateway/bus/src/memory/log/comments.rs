@@ -7,11 +7,11 @@ use std::{
 };
 
 use inkwire_model::{
-    Comment, CommentChange, CommentEffect, CommentId, NewEntry, NotificationKind, Position,
-    Resolved, Subject,
+    Comment, CommentChange, CommentEffect, CommentId, MappedAnchor, NewEntry, NotificationKind,
+    Position, Resolved, Seq, Subject,
 };
 
-use crate::{CommentRefusal, Notice, RECIPIENTS_MAX, ReviewLimits};
+use crate::{CommentRefusal, LACKING_ANCHORS_MAX, Notice, RECIPIENTS_MAX, ReviewLimits};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Comments {
@@ -27,6 +27,40 @@ pub(super) struct Comments {
 }
 
 impl Comments {
+    /// The open anchored comments up to `seq` that are not named; the first of them.
+    pub(super) fn lacking(
+        &self,
+        anchors: &BTreeMap<CommentId, MappedAnchor>,
+        seq: Seq,
+    ) -> Vec<CommentId> {
+        let is_lacking = |kept: &&Arc<Comment>| {
+            kept.is_open() && kept.position.seq <= seq && !anchors.contains_key(&kept.id)
+        };
+        let mut lacking: Vec<_> = self.records.values().filter(is_lacking).collect();
+        lacking.sort_by_key(|kept| kept.position.seq);
+        let first = lacking.iter().take(LACKING_ANCHORS_MAX);
+        first.map(|kept| kept.id).collect()
+    }
+
+    /// A snapshot at `position` says where anchors from below it are now.
+    pub(super) fn map(&mut self, anchors: &BTreeMap<CommentId, MappedAnchor>, position: Position) {
+        for (id, mapped) in anchors {
+            let Some(kept) = self.records.get_mut(id) else {
+                continue;
+            };
+            let Some(anchor) = &kept.anchor else {
+                continue;
+            };
+            if kept.position.seq > position.seq {
+                continue;
+            }
+            let moved = mapped.apply(anchor, position);
+            let kept = Arc::make_mut(kept);
+            kept.orphaned = moved.is_none();
+            kept.anchor = moved.or(kept.anchor.take());
+        }
+    }
+
     /// Somebody wrote an entry that is no comment.
     pub(super) fn contributed(&mut self, author: &Subject) {
         if self.people.len() < RECIPIENTS_MAX && !self.people.contains(author) {

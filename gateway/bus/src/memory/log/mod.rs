@@ -331,6 +331,11 @@ impl Log {
         if last.is_some_and(|last| last >= position.seq) {
             return Err(SnapshotRefused::NotNewer);
         }
+        let lacking = self.comments.lacking(&put.anchors, position.seq);
+        if !lacking.is_empty() {
+            return Err(SnapshotRefused::LacksAnchors(lacking));
+        }
+        self.comments.map(&put.anchors, position);
         let snapshot = Snapshot {
             position,
             content_type: put.content_type,

@@ -175,6 +175,7 @@ fn a_reader_starts_at_the_snapshot_and_a_broken_one_starts_over_there() {
         content_type: snapshot.content_type.clone(),
         payload: snapshot.payload.clone(),
         tail_entries: 2,
+        anchors: std::collections::BTreeMap::new(),
     };
     let kept = log.put_snapshot(put(&snapshot(4))).unwrap();
     assert_eq!(kept.base, all[1].position);

@@ -524,6 +524,62 @@ fn who_never_reads_goes_on_from_its_position_over_a_websocket() {
     assert!(replica.count("closes", "slow_consumer") >= 5);
 }
 
+/// Whom a comment names hears of it, and of what came meanwhile after a position.
+#[test]
+fn a_comment_comes_to_whom_it_names() {
+    let replica = Replica::start_command(
+        inkwire()
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(STOMP)
+            .args(["--log-format", "json"])
+            .env("INKWIRE_TOKEN_SECRET", SECRET),
+    );
+    let session = |who: &str| {
+        let token = token(&[
+            "--subject",
+            who,
+            "--document",
+            "essay",
+            "--role",
+            "reviewer",
+        ]);
+        let mut peer = over_tcp(&replica);
+        peer.say(&format!(
+            "CONNECT\naccept-version:1.2\nhost:x\npasscode:{token}\n\n\0"
+        ));
+        peer.expect("CONNECTED");
+        peer
+    };
+    let listen = "SUBSCRIBE\nid:n\ndestination:/user/queue/notifications\nreceipt:n";
+    let mut bob = session("bob");
+    bob.say(&format!("{listen}\n\n\0"));
+    bob.expect("RECEIPT");
+    let mut alice = session("alice");
+    let mut comment = |text: &str| {
+        alice.say(&format!(
+            "SEND\ndestination:/app/documents/essay\nkind:comment.create\n\
+             content-type:application/json\nreceipt:c\n\n{{\"text\":\"{text}\",\"mentions\":[\"bob\"]}}\0"
+        ));
+        alice.expect("RECEIPT");
+    };
+    comment("why?");
+    let told = bob.expect("MESSAGE");
+    assert_eq!(told.header("kind"), Some("notification.mention"));
+    assert!(told.body.contains(r#""text":"why?""#), "{told:?}");
+    let position = told.header("position").unwrap().to_owned();
+    drop(bob);
+
+    comment("and why?");
+    let mut bob = session("bob");
+    bob.say(&format!("{listen}\nsince:{position}\n\n\0"));
+    let mut heard = [bob.hear().unwrap(), bob.hear().unwrap()];
+    heard.sort_by(|one, other| one.command.cmp(&other.command));
+    let [told, receipt] = heard;
+    assert_eq!(receipt.command, "RECEIPT", "{receipt:?}");
+    assert_eq!(told.header("seq"), Some("2"));
+    assert!(told.body.contains(r#""text":"and why?""#), "{told:?}");
+}
+
 #[test]
 fn what_was_sent_before_the_end_of_a_connection_is_in_the_log() {
     let (_directory, certificate, flags) = certificate();

@@ -535,6 +535,10 @@ impl<W: Wire> Requests<W> {
             return Err(Refused::new(Code::TooLarge, detail).with("max-bytes", max_bytes));
         }
         let draft = content::draft(document, send)?;
+        if document.is_notifications() {
+            let detail = "notifications are written by the gateway alone";
+            return Err(Refused::new(Code::Forbidden, detail));
+        }
         let role = self.role_for(document, capability(&draft.kind))?;
         effect(document, &draft, role)
             .map_err(|why| Refused::new(Code::Invalid, why.to_string()))?;

@@ -100,6 +100,9 @@ pub(super) fn shared_of_entry(
             header("client-seq", &number);
         }
         LogClass::Topic(_) | LogClass::User(_) => {
+            if document.is_notifications() {
+                header("kind", entry.kind.as_str());
+            }
             if let Some((headers, rest)) = user_headers::unpacked(&entry.kind, &entry.payload) {
                 for (name, value) in headers {
                     header(name, value);

@@ -8,6 +8,7 @@ mod ends;
 mod logs;
 mod numbering;
 mod receipts;
+mod review;
 mod transactions;
 
 use std::{

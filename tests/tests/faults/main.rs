@@ -16,6 +16,7 @@ mod crowd;
 mod drain;
 mod links;
 mod load_balancer;
+mod notifications;
 mod play;
 mod presence;
 mod queues;

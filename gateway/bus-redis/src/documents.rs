@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use fred::{interfaces::HashesInterface as _, types::Value};
+use fred::{
+    interfaces::HashesInterface as _,
+    types::{Key, Value},
+};
 use inkwire_bus::{
     About, DocumentFuture, Documents, LogPage, PageLimit, PutSnapshot, Read, ReadFrom, SnapshotAt,
     SnapshotPut, SnapshotRefused, Ticket, Unavailable,
@@ -50,13 +53,18 @@ impl RedisBus {
     }
 
     /// The fields of a document's state with these names.
-    fn look(&self, document: &DocumentId, fields: Vec<&'static str>) -> DocumentFuture<Value> {
+    fn look<F: Into<Key> + Send + 'static>(
+        &self,
+        document: &DocumentId,
+        fields: Vec<F>,
+    ) -> DocumentFuture<Value> {
         let (client, key) = (self.side.clone(), self.keys.state(document));
         let is_available = self.link.is_available();
         Box::pin(async move {
             if !is_available {
                 return Err(Unavailable);
             }
+            let fields: Vec<Key> = fields.into_iter().map(Into::into).collect();
             let found = client.hmget(key, fields).await;
             found.map_err(|error| unavailable(&error))
         })
@@ -67,6 +75,17 @@ impl Documents for RedisBus {
     fn about(&self, document: &DocumentId) -> DocumentFuture<Option<About>> {
         let found = self.look(document, ABOUT_FIELDS.to_vec());
         Box::pin(async move { Ok(reader::about(&found.await?)) })
+    }
+
+    fn is_revoked(&self, document: &DocumentId, subject: &Subject) -> DocumentFuture<bool> {
+        let found = self.look(document, vec![row::access_field_of(subject)]);
+        Box::pin(async move {
+            let Value::Array(fields) = found.await? else {
+                return Err(not_understood());
+            };
+            let access = fields.first().and_then(Value::as_bytes).and_then(row::read);
+            Ok(access.is_some_and(|access| row::revokes(&access)))
+        })
     }
 
     fn page(

@@ -86,6 +86,9 @@ pub trait Documents: Send + Sync + 'static {
     /// Where the log begins and ends; `None` if the document is not there. It makes none.
     fn about(&self, document: &DocumentId) -> DocumentFuture<Option<About>>;
 
+    /// Whether a subject's access to the document was revoked.
+    fn is_revoked(&self, document: &DocumentId, subject: &Subject) -> DocumentFuture<bool>;
+
     /// One page of the log, with the last snapshot if it starts (over) there; `None` if the document is
     /// not there. It makes none.
     fn page(

@@ -101,6 +101,9 @@ codes! {
     UnknownClient        "unknown_client"        409 0    Resend    "The log does not know this client; send again from 1 or take a new client.";
     ClientConflict       "client_conflict"       409 0    Never     "This number was used for other content.";
     IdempotencyConflict  "idempotency_conflict"  409 0    Never     "This Idempotency-Key was used for other content.";
+    NoSnapshot           "no_snapshot"           404 0    Later     "No snapshot was put yet.";
+    SnapshotNotInHistory "snapshot_not_in_history" 409 0  Corrected "The snapshot's position is not in this history, or is held no more; a seed needs a document without entries.";
+    SnapshotNotNewer     "snapshot_not_newer"    409 0    Never     "There is a snapshot at this position or a later one.";
     NotReached           "not_reached"           409 0    Later     "The log does not have this position yet; read again in a moment.";
     Diverged             "diverged"              409 0    Never     "This position is of another history than the log's.";
     TooLarge             "too_large"             413 0    Corrected "The payload is larger than the limit.";

@@ -37,6 +37,11 @@ impl Documents for MemoryStore {
         self.look(document, Log::about)
     }
 
+    fn is_revoked(&self, document: &DocumentId, subject: &Subject) -> DocumentFuture<bool> {
+        let found = self.look(document, |log| log.is_revoked(subject));
+        Box::pin(async move { Ok(found.await?.unwrap_or(false)) })
+    }
+
     fn page(
         &self,
         document: &DocumentId,

@@ -38,6 +38,20 @@ impl Caller {
         }
     }
 
+    /// Whether it may read a document: by its role, and unless its access was revoked.
+    pub(super) async fn reads(
+        &self,
+        gateway: &Gateway,
+        document: &DocumentId,
+    ) -> Result<(), Problem> {
+        self.may(document, Capability::Receive)?;
+        let is_revoked = gateway.documents.is_revoked(document, &self.grant.subject);
+        match is_revoked.await.map_err(super::refused::unavailable)? {
+            false => Ok(()),
+            true => Err(Problem::of(Code::Revoked, Code::Revoked.row().sentence)),
+        }
+    }
+
     /// Only back ends notify people.
     pub(super) fn may_notify(&self) -> Result<(), Problem> {
         match self.rights {

@@ -3,7 +3,6 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use inkwire_bus::Unavailable;
 use inkwire_model::{Capability, Code, Comment, CommentId, ContentType, DocumentId, Kind};
 use inkwire_session::posts::{Post, Posting};
 use serde_json::{Map, Value, json};
@@ -13,14 +12,11 @@ use super::{
     body::{RawBody, invalid},
     caller::Caller,
     paths::{InDocument, OfComment},
-    refused::{later, settled},
+    refused::{settled, unavailable, unknown_document},
     schema::{ChangeComment, CommentBody, CommentWritten, Comments, CreateComment, ReplyBody},
     submission::Authored,
 };
 use crate::{problem::Problem, routes::Gateway};
-
-/// When to ask again.
-const RETRY_MS: u64 = 1_000;
 
 /// The comments of a document
 ///
@@ -37,7 +33,7 @@ pub(super) async fn all(
     InDocument(document): InDocument,
     caller: Caller,
 ) -> Answer {
-    caller.may(&document, Capability::Receive)?;
+    caller.reads(&gateway, &document).await?;
     let comments = gateway.review.comments(&document).await;
     let comments = comments
         .map_err(unavailable)?
@@ -61,7 +57,7 @@ pub(super) async fn one(
     OfComment(document, comment): OfComment,
     caller: Caller,
 ) -> Answer {
-    caller.may(&document, Capability::Receive)?;
+    caller.reads(&gateway, &document).await?;
     answer::json(StatusCode::OK, &find(&gateway, &document, comment).await?)
 }
 
@@ -258,13 +254,4 @@ fn fields_of(body: &RawBody, names: &[&str]) -> Result<Map<String, Value>, Probl
     let mut fields: Map<String, Value> = body.object()?;
     fields.retain(|name, value| names.contains(&name.as_str()) && !value.is_null());
     Ok(fields)
-}
-
-pub(super) fn unavailable(_: Unavailable) -> Problem {
-    later(Code::Unavailable, RETRY_MS)
-}
-
-pub(super) fn unknown_document() -> Problem {
-    let code = Code::UnknownDocument;
-    Problem::of(code, code.row().sentence)
 }

@@ -18,7 +18,7 @@ const HEADERS: &str = "authorization, content-type, if-none-match, idempotency-k
     inkwire-client-seq, inkwire-kind, traceparent";
 
 /// What a page may read beside the body.
-const EXPOSED: &str = "etag, retry-after";
+const EXPOSED: &str = "etag, inkwire-position, retry-after";
 
 /// Refuses pages that may not ask, answers browsers that ask first, and lets pages read the answer.
 pub(super) async fn permit(

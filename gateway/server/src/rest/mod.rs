@@ -6,14 +6,17 @@ mod body;
 mod caller;
 mod comments;
 mod cors;
+mod documents;
 mod entries;
 mod notifications;
 mod openapi;
 mod participants;
 mod paths;
+mod reached;
 mod refused;
 mod schema;
 mod server_keys;
+mod snapshot;
 mod submission;
 
 use axum::{Router, middleware::from_fn_with_state};
@@ -44,8 +47,10 @@ fn beside_streams() -> OpenApiRouter<Gateway> {
 
 fn described() -> OpenApiRouter<Gateway> {
     OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(entries::post))
-        .routes(routes!(entries::post_to_topic))
+        .routes(routes!(documents::about, documents::delete))
+        .routes(routes!(entries::page, entries::post))
+        .routes(routes!(entries::page_of_topic, entries::post_to_topic))
+        .routes(routes!(snapshot::get, snapshot::put))
         .routes(routes!(comments::all, comments::create))
         .routes(routes!(comments::one, comments::change, comments::delete))
         .routes(routes!(comments::reply))

@@ -2,17 +2,31 @@
 //! native `nack`.
 
 use http::header;
+use inkwire_bus::Unavailable;
 use inkwire_model::{ClientRow, Code, Nack, Position};
 use inkwire_session::posts::Outcome;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
 
+/// When to ask again.
+const RETRY_MS: u64 = 1_000;
+
 /// A refusal that passes by itself.
 pub(super) fn later(code: Code, after_ms: u64) -> Problem {
     Problem::of(code, code.row().sentence)
         .with_member("after_ms", after_ms)
         .with(header::RETRY_AFTER, after_ms.div_ceil(1_000).max(1).into())
+}
+
+/// The log cannot be reached.
+pub(super) fn unavailable(_: Unavailable) -> Problem {
+    later(Code::Unavailable, RETRY_MS)
+}
+
+pub(super) fn unknown_document() -> Problem {
+    let code = Code::UnknownDocument;
+    Problem::of(code, code.row().sentence)
 }
 
 /// Where an entry was appended, or why it was not.

@@ -228,3 +228,64 @@ pub(super) struct Notified {
 pub(super) struct AccessChanged {
     position: String,
 }
+
+/// Where a document's log begins and ends.
+#[derive(ToSchema)]
+pub(super) struct AboutBody {
+    document: String,
+    /// The position of the last entry.
+    #[schema(example = "42-9f3c5e71a2b4d680")]
+    head: String,
+    /// The position just below the first entry that is held.
+    base: String,
+    /// Of the last snapshot.
+    snapshot: Option<String>,
+}
+
+/// Where the empty log of a deleted document begins.
+#[derive(ToSchema)]
+pub(super) struct Deleted {
+    position: String,
+}
+
+/// A page of a log.
+#[derive(ToSchema)]
+pub(super) struct PageBody {
+    /// Why the page starts over, if `since` is not in this history: `trimmed`, `diverged` or `deleted`.
+    reset: Option<String>,
+    /// The packet `snapshot` that the page starts from.
+    #[schema(value_type = Option<Object>)]
+    snapshot: Option<Value>,
+    /// The position just below the first of `entries`.
+    after: String,
+    /// Packets `entry` of the native protocol.
+    #[schema(value_type = Vec<Object>)]
+    entries: Vec<Value>,
+    /// Where the page ends: `since` of the next one.
+    position: String,
+    /// The position of the log's last entry.
+    head: String,
+    is_last: bool,
+}
+
+/// A snapshot, with exactly one of `payload`, `text` and `base64`.
+#[derive(ToSchema)]
+#[schema(example = json!({ "content_type": "text/plain", "text": "Hello" }))]
+pub(super) struct SnapshotBody {
+    /// Exactly the entries up to here are in it; without it, it is a seed.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,14})-[0-9a-f]{16}$")]
+    position: Option<String>,
+    #[schema(pattern = "^[ -~]{1,127}$")]
+    content_type: Option<String>,
+    payload: Option<Value>,
+    text: Option<String>,
+    base64: Option<String>,
+}
+
+/// A snapshot that is kept.
+#[derive(ToSchema)]
+pub(super) struct SnapshotPutBody {
+    position: String,
+    /// Where the log begins now.
+    base: String,
+}

@@ -189,6 +189,10 @@ pub async fn a_revoked_subject_puts_no_snapshot(fixture: &impl Fixture) {
     let at = SnapshotAt::Position(all[2]);
     let result = documents.put_snapshot(&essay, put(at, "x")).await;
     assert_eq!(result, Ok(Err(SnapshotRefused::Revoked)));
+    for (name, is_revoked) in [("alice", true), ("bob", false)] {
+        let subject = Writer::new(name).asker().subject;
+        assert_eq!(documents.is_revoked(&essay, &subject).await, Ok(is_revoked));
+    }
 }
 
 /// Deletion drops what was written and keeps who wrote it: the history goes on behind the last seq, and

@@ -194,7 +194,7 @@ impl Log {
 
     /// Whether the log refuses this subject. The author of changes of access is never refused, or
     /// nobody could undo a change.
-    fn is_revoked(&self, subject: &Subject) -> bool {
+    pub fn is_revoked(&self, subject: &Subject) -> bool {
         self.revoked.contains(subject) && *subject != Subject::access_author()
     }
 

@@ -6,16 +6,15 @@ use inkwire_bus::{Continuity, LogPage, PageLimit, ReadFrom};
 use inkwire_model::{ClientSeq, Code, DocumentId};
 use inkwire_protocol::native::{Encoding, ServerPacket};
 use inkwire_session::posts::{Outcome, Post};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
-use utoipa::IntoParams;
 
 use super::{
     answer::{self, Answer},
     body::{RawBody, invalid},
     caller::Caller,
     paths::{InDocument, InTopic},
-    reached::{Asked, position, reached},
+    reached::{Asked, PageQuery, position, reached},
     refused::{Naming, settled, unavailable, unknown_document},
     schema::{AppendAnswer, AppendBody, Appended, PageBody},
     submission::Submission,
@@ -26,26 +25,6 @@ use crate::{problem::Problem, routes::Gateway};
 const PAGE_ENTRIES_MAX: usize = 1_000;
 const PAGE_BYTES_MAX: usize = 4 << 20;
 const PAGE_ENTRIES: usize = 100;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
-    /// The position after which the page begins; without it, the last snapshot and what follows it.
-    #[param(
-        example = "42-9f3c5e71a2b4d680",
-        pattern = "^(0|[1-9][0-9]{0,14})-[0-9a-f]{16}$"
-    )]
-    since: Option<String>,
-    /// Entries at most.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-    /// Read what is at least as new as this position; the log is waited for, up to 2 s.
-    #[param(
-        example = "42-9f3c5e71a2b4d680",
-        pattern = "^(0|[1-9][0-9]{0,14})-[0-9a-f]{16}$"
-    )]
-    min_position: Option<String>,
-}
 
 /// Read a document's entries
 ///

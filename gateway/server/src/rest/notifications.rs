@@ -11,7 +11,7 @@ use super::{
     answer::{self, Answer},
     body::{RawBody, invalid},
     caller::Caller,
-
+    refused::unavailable,
     schema::{Notified, NotifyBody},
 };
 use crate::{clock, problem::Problem, routes::Gateway};

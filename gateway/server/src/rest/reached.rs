@@ -1,4 +1,4 @@
-//! `min_position`: who wrote somewhere reads what is at least as new.
+//! What a read may ask for; `min_position`: who wrote somewhere reads what is at least as new.
 
 use std::time::Duration;
 
@@ -37,6 +37,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct MinPosition {
+    /// Read what is at least as new as this position; the log is waited for, up to 2 s.
+    #[param(
+        example = "42-9f3c5e71a2b4d680",
+        pattern = "^(0|[1-9][0-9]{0,14})-[0-9a-f]{16}$"
+    )]
+    pub(super) min_position: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// The position after which the page begins; without it, the last snapshot and what follows it.
+    #[param(
+        example = "42-9f3c5e71a2b4d680",
+        pattern = "^(0|[1-9][0-9]{0,14})-[0-9a-f]{16}$"
+    )]
+    pub(super) since: Option<String>,
+    /// Entries at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub(super) limit: Option<usize>,
     /// Read what is at least as new as this position; the log is waited for, up to 2 s.
     #[param(
         example = "42-9f3c5e71a2b4d680",

@@ -280,6 +280,9 @@ pub(super) struct SnapshotBody {
     payload: Option<Value>,
     text: Option<String>,
     base64: Option<String>,
+    /// Where each open anchored comment is now, by its id: `{start, end}` or `"orphaned"`.
+    #[schema(value_type = Option<Object>)]
+    anchors: Option<Value>,
 }
 
 /// A snapshot that is kept.

@@ -1,7 +1,7 @@
 //! The application's snapshot of a document (C9): put by whoever may write, read by who joins late, and
 //! given to a document before its first entry by a back end.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
     extract::State,
@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use inkwire_bus::{PutSnapshot, SnapshotAt, SnapshotRefused};
-use inkwire_model::{Capability, Code, ContentType, Position};
+use inkwire_model::{Capability, Code, CommentId, ContentType, MappedAnchor, Position, Subject};
 use inkwire_protocol::native::{JsonPayload, is_as_typed};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
@@ -113,7 +113,8 @@ fn text(text: &str) -> Result<HeaderValue, Problem> {
 /// this history and newer than the last one; then the log is trimmed below it, less a tail of 200
 /// entries. Without a position it is a seed: what a document begins with, before its first entry. The
 /// fields are in JSON; or the body is the content, and the header `Inkwire-Position` says where
-/// (`seed` for a seed).
+/// (`seed` for a seed). `anchors` names each open anchored comment from below it: `{start, end}` where its
+/// words are now, or `"orphaned"`.
 #[utoipa::path(
     put,
     path = "/v1/documents/{id}/snapshot",
@@ -132,14 +133,7 @@ pub(super) async fn put(
     body: RawBody,
 ) -> Answer {
     caller.may(&document, Capability::Edit)?;
-    let (at, content_type, payload) = given(&body)?;
-    let put = PutSnapshot {
-        at,
-        author: caller.grant.subject.clone(),
-        content_type,
-        payload,
-        tail_entries: TAIL_ENTRIES,
-    };
+    let put = given(&body, caller.grant.subject.clone())?;
     let kept = gateway.documents.put_snapshot(&document, put).await;
     match kept.map_err(unavailable)? {
         Ok(kept) => {
@@ -148,17 +142,21 @@ pub(super) async fn put(
             });
             answer::json(StatusCode::OK, &body)
         }
-        Err(refused) => Err(refusal(&refused)),
+        Err(refused) => Err(refusal(refused)),
     }
 }
 
-fn refusal(refused: &SnapshotRefused) -> Problem {
-    let code = match refused {
-        SnapshotRefused::NotInHistory => Code::SnapshotNotInHistory,
-        SnapshotRefused::NotNewer => Code::SnapshotNotNewer,
-        SnapshotRefused::Revoked => Code::Revoked,
-    };
-    Problem::of(code, code.row().sentence)
+fn refusal(refused: SnapshotRefused) -> Problem {
+    let of = |code: Code| Problem::of(code, code.row().sentence);
+    match refused {
+        SnapshotRefused::NotInHistory => of(Code::SnapshotNotInHistory),
+        SnapshotRefused::NotNewer => of(Code::SnapshotNotNewer),
+        SnapshotRefused::Revoked => of(Code::Revoked),
+        SnapshotRefused::LacksAnchors(comments) => {
+            let ids: Vec<String> = comments.iter().map(ToString::to_string).collect();
+            of(Code::SnapshotLacksAnchors).with_member("comments", ids)
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -173,10 +171,18 @@ struct Fields<'a> {
     text: Option<Cow<'a, str>>,
     #[serde(borrow)]
     base64: Option<Cow<'a, str>>,
+    anchors: Option<BTreeMap<CommentId, MappedAnchor>>,
 }
 
-fn given(body: &RawBody) -> Result<(SnapshotAt, ContentType, Bytes), Problem> {
-    let at = |position: Option<Position>| position.map_or(SnapshotAt::Seed, SnapshotAt::Position);
+fn given(body: &RawBody, author: Subject) -> Result<PutSnapshot, Problem> {
+    let put = |position: Option<Position>, content_type, payload, anchors| PutSnapshot {
+        at: position.map_or(SnapshotAt::Seed, SnapshotAt::Position),
+        author,
+        content_type,
+        payload,
+        tail_entries: TAIL_ENTRIES,
+        anchors,
+    };
     if let Some(said) = body.header(POSITION)? {
         let content_type = body.header(header::CONTENT_TYPE.as_str())?;
         let content_type = content_type.unwrap_or("application/octet-stream");
@@ -185,7 +191,8 @@ fn given(body: &RawBody) -> Result<(SnapshotAt, ContentType, Bytes), Problem> {
             return Err(invalid("The Content-Type says JSON, and the body is none."));
         }
         let said = (said != SEED).then(|| position(said)).transpose()?;
-        return Ok((at(said), content_type, body.bytes.clone()));
+        let payload = body.bytes.clone();
+        return Ok(put(said, content_type, payload, BTreeMap::new()));
     }
     let fields: Fields<'_> = body.object()?;
     let content = JsonPayload {
@@ -196,5 +203,6 @@ fn given(body: &RawBody) -> Result<(SnapshotAt, ContentType, Bytes), Problem> {
     };
     let (content_type, payload) = content.read().map_err(invalid)?;
     let said = fields.position.as_deref().map(position).transpose()?;
-    Ok((at(said), content_type, payload))
+    let anchors = fields.anchors.unwrap_or_default();
+    Ok(put(said, content_type, payload, anchors))
 }

@@ -417,3 +417,176 @@ fn what_the_description_permits_and_more_breaks_nothing() {
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{said}");
 }
+
+#[test]
+fn entries_are_read_by_position() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/essay/entries";
+    let strange = "7-0123456789abcdef";
+    refused(&get(address, path), 404, "unknown_document");
+    refused(
+        &get(address, "/v1/documents/essay"),
+        404,
+        "unknown_document",
+    );
+    let mut positions = Vec::new();
+    for number in 1..=5 {
+        let one = json!({ "client": CLIENT, "client_seq": number, "payload": number });
+        let answer = post(address, path, &one).json();
+        positions.push(answer["position"].as_str().unwrap().to_owned());
+    }
+    let first = get(address, &format!("{path}?limit=3")).json();
+    let read: Vec<&Value> = first["entries"].as_array().unwrap().iter().collect();
+    assert_eq!(read.len(), 3);
+    assert_eq!(read[0]["type"], "entry");
+    assert_eq!(read[2]["payload"], 3);
+    assert_eq!(first["position"], positions[2].as_str());
+    assert_eq!(
+        (&first["is_last"], &first["reset"]),
+        (&json!(false), &Value::Null)
+    );
+    let rest = get(address, &format!("{path}?since={}", positions[2])).json();
+    assert_eq!(rest["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&rest["is_last"], &rest["head"]),
+        (&json!(true), &json!(positions[4]))
+    );
+
+    let over = get(address, &format!("{path}?since={strange}")).json();
+    assert_eq!(over["reset"], "diverged");
+    assert_eq!(over["entries"].as_array().unwrap().len(), 5);
+    let about = get(address, "/v1/documents/essay").json();
+    assert_eq!(
+        (&about["head"], &about["snapshot"]),
+        (&json!(positions[4]), &Value::Null)
+    );
+
+    let reads = format!("{path}?min_position={}", positions[4]);
+    assert_eq!(get(address, &reads).status, 200);
+    refused(
+        &get(address, &format!("{path}?min_position={strange}")),
+        409,
+        "not_reached",
+    );
+    let forked = format!("{path}?min_position=3-0123456789abcdef");
+    refused(&get(address, &forked), 409, "diverged");
+    for (query, code) in [
+        ("limit=0", "invalid"),
+        ("limit=1001", "invalid"),
+        ("limit=x", "invalid"),
+        ("since=x", "invalid_position"),
+        ("min_position=1-x", "invalid_position"),
+    ] {
+        refused(&get(address, &format!("{path}?{query}")), 400, code);
+    }
+    let topic = "/v1/topics/news/entries";
+    assert_eq!(post(address, topic, &json!({ "text": "now" })).status, 200);
+    assert_eq!(get(address, topic).json()["entries"][0]["text"], "now");
+}
+
+#[test]
+fn snapshots_are_put_read_and_trim_the_log() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/essay/snapshot";
+    let put = |headers: &[&str], body: &str| send(address, "PUT", path, headers, body);
+    let put_json = |body: &Value| send_json(address, "PUT", path, &[], body);
+
+    // A back end gives the document what it begins with.
+    let seed = put_json(&json!({ "text": "Once" }));
+    assert_eq!(seed.status, 200, "{seed:?}");
+    refused(
+        &put_json(&json!({ "text": "Once" })),
+        409,
+        "snapshot_not_newer",
+    );
+    let mut last = String::new();
+    for first in [1, 101, 201] {
+        let entry = |number: u64| json!({ "client_seq": number, "payload": number });
+        let entries: Vec<Value> = (first..first + 100).map(entry).collect();
+        let batch = json!({ "client": CLIENT, "entries": entries });
+        let answer = post(address, "/v1/documents/essay/entries", &batch).json();
+        let position = &answer["results"][99]["position"];
+        position.as_str().unwrap().clone_into(&mut last);
+    }
+    let raw = [
+        "Content-Type: text/plain",
+        &format!("Inkwire-Position: {last}"),
+    ];
+    let kept = put(&raw, "Once upon a time").json();
+    assert_eq!(kept["position"], last.as_str());
+    assert!(kept["base"].as_str().unwrap().starts_with("100-"), "{kept}");
+
+    let read = get(address, path);
+    assert_eq!(read.body, "Once upon a time");
+    assert!(read.head.contains(&format!("etag: \"{last}\"")), "{read:?}");
+    assert!(
+        read.head.contains(&format!("inkwire-position: {last}")),
+        "{read:?}"
+    );
+    let known = format!("If-None-Match: \"{last}\"");
+    assert_eq!(send(address, "GET", path, &[&known], "").status, 304);
+    let page = get(address, "/v1/documents/essay/entries").json();
+    assert_eq!(page["snapshot"]["text"], "Once upon a time");
+    assert_eq!(
+        (page["entries"].as_array().unwrap().len(), &page["is_last"]),
+        (0, &json!(true))
+    );
+
+    let at = |position: &str| json!({ "position": position, "text": "x" });
+    refused(
+        &put_json(&at("5-0123456789abcdef")),
+        409,
+        "snapshot_not_in_history",
+    );
+    refused(&put_json(&at("nowhere")), 400, "invalid_position");
+    refused(&put_json(&json!({ "position": last })), 400, "invalid");
+    refused(
+        &get(address, "/v1/documents/none/snapshot"),
+        404,
+        "unknown_document",
+    );
+    let entries = "/v1/documents/bare/entries";
+    assert_eq!(post(address, entries, &json!({ "text": "x" })).status, 200);
+    refused(
+        &get(address, "/v1/documents/bare/snapshot"),
+        404,
+        "no_snapshot",
+    );
+    // Writers delete nothing.
+    let delete = send(address, "DELETE", "/v1/documents/essay", &[], "");
+    refused(&delete, 403, "forbidden");
+}
+
+#[test]
+fn an_owner_deletes_a_document() {
+    let mut keys = tempfile::NamedTempFile::new().unwrap();
+    writeln!(keys, "back:{KEY_HASH}").unwrap();
+    let replica = Replica::start(&["--server-keys-file", keys.path().to_str().unwrap()]);
+    let address = replica.address;
+    let bearer = format!("Authorization: Bearer {KEY}");
+    let delete = || send(address, "DELETE", "/v1/documents/essay", &[&bearer], "");
+    refused(&delete(), 404, "unknown_document");
+    let entries = "/v1/documents/essay/entries";
+    let one = json!({ "client": CLIENT, "client_seq": 1, "text": "gone" });
+    let before = post(address, entries, &one).json()["position"].clone();
+    let before = before.as_str().unwrap();
+    let deleted = delete().json();
+    assert!(
+        deleted["position"].as_str().unwrap().starts_with("1-"),
+        "{deleted}"
+    );
+    let page = get(address, &format!("{entries}?since={before}")).json();
+    assert_eq!(page["reset"], "deleted");
+    assert_eq!(page["entries"].as_array().unwrap().len(), 0);
+    // The number is known still: it does not come back.
+    assert_eq!(post(address, entries, &one).json()["duplicate"], true);
+    assert_eq!(
+        get(address, entries).json()["entries"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}

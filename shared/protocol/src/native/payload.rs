@@ -28,8 +28,7 @@ pub(super) fn outgoing<'a>(content_type: &ContentType, payload: &'a [u8]) -> Out
         return OutgoingPayload::Bytes(payload);
     }
     match std::str::from_utf8(payload) {
-        // White space around a value would be lost on the way.
-        Ok(text) if is_json && text.trim_ascii().len() == text.len() && is_json_value(text) => {
+        Ok(text) if is_json && keeps_its_bytes(text) && is_json_value(text) => {
             OutgoingPayload::Json(text)
         }
         Ok(text) => OutgoingPayload::Text(text),
@@ -151,6 +150,12 @@ fn choose_given(
     }
 }
 
+/// White space around a value would be lost on the way, and a carriage return between its parts would be
+/// a line feed at the end of an event stream. As text it is escaped.
+fn keeps_its_bytes(text: &str) -> bool {
+    text.trim_ascii().len() == text.len() && !text.contains('\r')
+}
+
 /// Does not recurse, however deep the value is.
 fn is_json_value(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
@@ -175,4 +180,27 @@ fn is_text(content_type: &ContentType) -> bool {
 fn essence(content_type: &ContentType) -> &str {
     let text = content_type.as_str();
     text.split_once(';').map_or(text, |(e, _)| e).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_an_event_stream_would_change_goes_as_text() {
+        let json = ContentType::parse("application/json").unwrap();
+        for (payload, as_value) in [
+            ("{\"a\":\n1}", true),
+            (r#"{"a":"\r\n"}"#, true),
+            ("{\"a\":\r\n1}", false),
+            ("[1,\r2]", false),
+            (" 1", false),
+        ] {
+            match outgoing(&json, payload.as_bytes()) {
+                OutgoingPayload::Json(text) => assert!(as_value && text == payload, "{payload:?}"),
+                OutgoingPayload::Text(text) => assert!(!as_value && text == payload, "{payload:?}"),
+                OutgoingPayload::Bytes(_) => panic!("{payload:?} went as bytes"),
+            }
+        }
+    }
 }

@@ -21,19 +21,21 @@ pub struct HttpReply {
 
 /// `GET path` with more header lines, from `address` (`127.0.0.1:8080`).
 pub fn http_request(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<HttpReply> {
-    exchange("GET", address, path, headers)
+    http_exchange("GET", address, path, headers, b"")
 }
 
 /// `POST path` without a body.
 pub fn http_post(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<HttpReply> {
-    exchange("POST", address, path, headers)
+    http_exchange("POST", address, path, headers, b"")
 }
 
-fn exchange(
+/// Any method, with a body.
+pub fn http_exchange(
     method: &str,
     address: &str,
     path: &str,
     headers: &[(&str, &str)],
+    body: &[u8],
 ) -> Result<HttpReply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -41,8 +43,12 @@ fn exchange(
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes())?;
+    stream.write_all(body)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);

@@ -22,7 +22,7 @@ mod wait;
 
 pub use gateway::{Gateway, GatewayOptions, gateway_binary};
 pub use haproxy::Haproxy;
-pub use http::{HttpReply, http_post, http_request};
+pub use http::{HttpReply, http_exchange, http_post, http_request};
 pub use line_program::LineProgram;
 pub use link::Link;
 pub use nginx::Nginx;

@@ -21,6 +21,7 @@ mod redis_away;
 mod relay;
 mod replay;
 mod revocation;
+mod snapshots;
 mod sockjs;
 mod traces;
 mod transports;

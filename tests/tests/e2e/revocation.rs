@@ -11,7 +11,7 @@ use crate::{
     witness::assert_one_history,
 };
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Fewer than may be un-acknowledged (C2).
 const PIPELINED: u64 = 40;
@@ -54,7 +54,7 @@ impl Guarded {
 }
 
 /// A token as `inkwire token` prints it.
-fn token(subject: &str, document: &str, role: &str) -> String {
+pub(crate) fn token(subject: &str, document: &str, role: &str) -> String {
     let output = Command::new(gateway_binary().unwrap())
         .env("INKWIRE_TOKEN_SECRET", SECRET)
         .args(["token", "--subject", subject])

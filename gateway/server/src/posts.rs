@@ -7,7 +7,7 @@ use std::{
 };
 
 use inkwire_hub::{Delivery, Hub, MemberKey, Reach, Subscriber};
-use inkwire_model::{ClientId, Code, DocumentId, Subject};
+use inkwire_model::{ClientId, Code, DocumentId, Signal, Subject};
 use inkwire_session::{
     Grant, SessionContext,
     posts::{Outcome, Post, PostLimits, Posts, news_of},
@@ -76,6 +76,21 @@ impl PostDesk {
         // Without an answer the hub has stopped.
         let gone = || vec![Outcome::Declined(Code::GoingAway); count];
         answer.await.unwrap_or_else(|_| gone())
+    }
+
+    /// Sends a signal to whoever is in the document now, or says why not.
+    pub fn signal(
+        &self,
+        grant: &Grant,
+        document: DocumentId,
+        signal: Signal,
+    ) -> Result<(), Outcome> {
+        let now = Instant::now();
+        let reach =
+            |client: &ClientId, member| self.reach(grant.subject.clone(), client.clone(), member);
+        self.lock().signal(grant, document, signal, now, reach)?;
+        self.0.asked.notify_one();
+        Ok(())
     }
 
     /// Takes one of the subject's requests that are no appends, or says how long to wait in ms.

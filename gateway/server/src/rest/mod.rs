@@ -16,6 +16,7 @@ mod reached;
 mod refused;
 mod schema;
 mod server_keys;
+mod signals;
 mod snapshot;
 mod submission;
 
@@ -54,5 +55,6 @@ fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(comments::all, comments::create))
         .routes(routes!(comments::one, comments::change, comments::delete))
         .routes(routes!(comments::reply))
+        .routes(routes!(signals::post))
         .routes(routes!(participants::grant, participants::revoke))
 }

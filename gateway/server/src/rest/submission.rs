@@ -60,7 +60,9 @@ struct OneEntry<'a> {
 }
 
 /// A JSON value, `null` included.
-fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
+pub(super) fn given<'de: 'a, 'a, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 
@@ -220,7 +222,7 @@ impl Authored {
     }
 }
 
-fn kind(given: Option<&str>) -> Result<Kind, String> {
+pub(super) fn kind(given: Option<&str>) -> Result<Kind, String> {
     let kind = given.map(Kind::parse).transpose()?;
     Ok(kind.unwrap_or_default())
 }

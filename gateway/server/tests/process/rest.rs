@@ -218,6 +218,39 @@ fn bad_requests_have_their_codes() {
 }
 
 #[test]
+fn signals_are_taken_or_refused() {
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let path = "/v1/documents/essay/signals";
+    for signal in [
+        json!({ "client": CLIENT, "kind": "cursor", "payload": { "at": 7 } }),
+        json!({ "kind": "typing", "payload": null, "position": "0-00000000000000aa" }),
+    ] {
+        let answer = post(address, path, &signal);
+        assert_eq!((answer.status, answer.body.as_str()), (202, ""));
+    }
+    for (signal, status, code) in [
+        (json!({ "kind": "cursor" }), 400, "invalid"),
+        (json!({ "kind": "a b", "payload": 1 }), 400, "invalid"),
+        (json!({ "client": "me", "payload": 1 }), 400, "invalid"),
+        (
+            json!({ "position": "7", "payload": 1 }),
+            400,
+            "invalid_position",
+        ),
+        (json!({ "payload": "x".repeat(16 << 10) }), 413, "too_large"),
+        (json!([1]), 400, "malformed"),
+    ] {
+        refused(&post(address, path, &signal), status, code);
+    }
+    refused(
+        &send(address, "POST", path, &["Content-Type: text/plain"], "x"),
+        415,
+        "unsupported_media_type",
+    );
+}
+
+#[test]
 fn comments_are_written_changed_and_read() {
     let replica = Replica::start(&[]);
     let address = replica.address;

@@ -19,8 +19,10 @@ use std::{
 
 use inkwire_hub::{Command, Delivery, Join, JoinFrom, MemberKey, Reach, Request};
 use inkwire_model::{
-    Capability, ClientId, ClientSeq, Code, DocumentId, Nack, NewEntry, Role, Subject, UnixMillis,
+    Capability, ClientId, ClientSeq, Code, DocumentId, Nack, NewEntry, Role, Signal, Subject,
+    UnixMillis,
 };
+use uuid::Uuid;
 
 use crate::{CodeCounts, Grant, SessionLimits, Tally, commands::Commands, now::Now, rates::Rates};
 use outcome::answered;
@@ -295,12 +297,68 @@ impl<R> Posts<R> {
         rates.request(now).map_err(|throttled| throttled.after_ms)
     }
 
-    /// Takes one of a subject's signals, or says how long to wait in ms.
-    pub fn signal(&mut self, subject: &Subject, payload: &[u8], now: Instant) -> Result<(), u64> {
-        let rates = self.rates_of(subject, now);
+    /// Takes a signal of the grant's subject, which nobody answers for: it goes once the membership is
+    /// there, and gets lost with it. `reach` as in [`Posts::append`].
+    pub fn signal(
+        &mut self,
+        grant: &Grant,
+        document: DocumentId,
+        signal: Signal,
+        now: Instant,
+        reach: impl FnOnce(&ClientId, MemberKey) -> Reach,
+    ) -> Result<(), Outcome> {
+        let refused = self.check_signal(grant, &document, &signal, now);
+        refused.map_err(|nack| {
+            self.refusals.add(nack.code());
+            Outcome::Refused(nack)
+        })?;
+        // Those of nobody's client share a membership: no entry is ever of this one.
+        let client = signal.client.clone();
+        let client = client.unwrap_or(ClientId::Uuid(Uuid::nil()));
+        let key = SeatKey {
+            document,
+            subject: grant.subject.clone(),
+            client,
+        };
+        self.seat_for(&key, now)?;
+        let Some(seat) = self.seats.get_mut(&key) else {
+            return Ok(());
+        };
+        seat.take_signal(signal, now);
+        self.next_look.get_or_insert(now + LOOK_EVERY);
+        match seat.member {
+            Some(_) => self.pump(&key, now),
+            None => {
+                let member = MemberKey::next();
+                let to = reach(&key.client, member);
+                self.join(&key, member, to);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_signal(
+        &mut self,
+        grant: &Grant,
+        document: &DocumentId,
+        signal: &Signal,
+        now: Instant,
+    ) -> Result<(), Nack> {
+        let role = grant.role_in(document);
+        if !role.is_some_and(|role| role.may(Capability::Signal)) {
+            let need = Capability::Signal.needs();
+            return Err(Nack::Forbidden { need });
+        }
+        let max_bytes = self.session.signal_bytes_max;
+        if signal.payload.len() > max_bytes {
+            return Err(Nack::TooLarge { max_bytes });
+        }
+        let rates = self.rates_of(&grant.subject, now);
         rates
-            .signal(payload, now)
-            .map_err(|throttled| throttled.after_ms)
+            .signal(&signal.payload, now)
+            .map_err(|throttled| Nack::Throttled {
+                after_ms: throttled.after_ms,
+            })
     }
 
     fn rates_of(&mut self, subject: &Subject, now: Instant) -> &mut Rates {
@@ -447,6 +505,10 @@ impl<R> Posts<R> {
         };
         for submission in seat.due(now) {
             self.commands.submit(&key.document, member, submission);
+        }
+        for signal in seat.signals.drain(..) {
+            let command = Command::Signal(member, signal);
+            self.commands.push(key.document.clone(), command);
         }
         if seat.posts.is_empty() {
             seat.idle_since.get_or_insert(now);

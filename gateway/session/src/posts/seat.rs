@@ -5,10 +5,13 @@
 use std::{collections::VecDeque, time::Instant};
 
 use inkwire_hub::{MemberKey, Submission};
-use inkwire_model::{ClientSeq, Code, Nack, NewEntry, ROW_DIGESTS_MAX, Subject};
+use inkwire_model::{ClientSeq, Code, Nack, NewEntry, ROW_DIGESTS_MAX, Signal, Subject};
 
 use super::{Outcome, PostLimits};
 use crate::Place;
+
+/// Kinds whose latest signal waits for the membership.
+const SIGNALS_MAX: usize = 16;
 
 pub(super) struct Seat<R> {
     pub(super) member: Option<MemberKey>,
@@ -17,6 +20,8 @@ pub(super) struct Seat<R> {
     next: ClientSeq,
     /// In the order in which they came.
     pub(super) posts: VecDeque<Pending<R>>,
+    /// The latest of each kind, until the membership is there.
+    pub(super) signals: Vec<Signal>,
     pub(super) idle_since: Option<Instant>,
     _place: Place<Subject>,
 }
@@ -28,6 +33,7 @@ impl<R> Seat<R> {
             has_joined: false,
             next: 1,
             posts: VecDeque::new(),
+            signals: Vec::new(),
             idle_since: Some(now),
             _place: place,
         }
@@ -39,6 +45,18 @@ impl<R> Seat<R> {
         self.has_joined = true;
         self.next = last.saturating_add(1);
         self.recall();
+    }
+
+    /// Keeps a signal until it can go; the latest of a kind counts.
+    pub(super) fn take_signal(&mut self, signal: Signal, now: Instant) {
+        self.signals.retain(|earlier| earlier.kind != signal.kind);
+        if self.signals.len() >= SIGNALS_MAX {
+            self.signals.remove(0);
+        }
+        self.signals.push(signal);
+        if self.posts.is_empty() {
+            self.idle_since = Some(now);
+        }
     }
 
     /// The log has this number.

@@ -78,6 +78,20 @@ impl Rig {
             .append(&grant, post, name, at, |_| Arc::new(Nobody));
     }
 
+    fn signal(&mut self, kind: &str, payload: &'static str) -> Result<(), Outcome> {
+        let signal = Signal {
+            author: self.grant.subject.clone(),
+            client: None,
+            kind: Kind::parse(kind).unwrap(),
+            content_type: ContentType::default(),
+            payload: payload.into(),
+            position: None,
+        };
+        let (grant, document) = (self.grant.clone(), DocumentId::parse("essay").unwrap());
+        self.posts
+            .signal(&grant, document, signal, self.now, |_, _| Arc::new(Nobody))
+    }
+
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.posts.look(self.now, &|_, _, _, _| Arc::new(Nobody));
@@ -121,6 +135,11 @@ impl Rig {
                     let number = |one: &Submission| one.client_seq.to_string();
                     asked.extend(submissions.iter().map(number));
                 }
+                Request::Document(_, Command::Signal(member, signal)) => {
+                    assert_eq!(Some(member), self.member);
+                    let payload = String::from_utf8_lossy(&signal.payload);
+                    asked.push(format!("{} {payload}", signal.kind));
+                }
                 _ => panic!("posts ask for nothing else"),
             }
         }
@@ -144,6 +163,30 @@ fn gap(expected: ClientSeq) -> Outcome {
         expected,
         row: None,
     })
+}
+
+#[test]
+fn the_latest_signal_of_a_kind_goes_once_the_membership_is_there() {
+    let mut rig = Rig::new(Role::Reviewer);
+    rig.signal("cursor", "1").unwrap();
+    rig.signal("typing", "2").unwrap();
+    rig.signal("cursor", "3").unwrap();
+    rig.join(0);
+    assert_eq!(rig.asked(), ["typing 2", "cursor 3"]);
+    rig.signal("cursor", "4").unwrap();
+    assert_eq!(rig.asked(), ["cursor 4"]);
+    rig.pass(PostLimits::default().idle + LOOK_EVERY);
+    rig.pass(PostLimits::default().idle + LOOK_EVERY);
+    assert_eq!(rig.asked(), ["leave"]);
+}
+
+#[test]
+fn viewers_signal_nothing() {
+    let mut rig = Rig::new(Role::Viewer);
+    let need = Role::Reviewer;
+    let forbidden = Outcome::Refused(Nack::Forbidden { need });
+    assert_eq!(rig.signal("cursor", "1"), Err(forbidden));
+    assert!(rig.asked().is_empty());
 }
 
 #[test]

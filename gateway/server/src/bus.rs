@@ -4,7 +4,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use inkwire_bus::{
     Bus, Documents, Listener, Mail, MemoryBus, MemoryQueues, MemoryStore, MemoryTickets,
-    QueueLimits, Queues, Review, Tickets,
+    QueueLimits, Queues, Review, ReviewLimits, Tickets,
 };
 use inkwire_bus_redis::{
     CheckError, Fitness, Health, RedisBus, RedisConfig, RedisTally, StartError, Unfit,
@@ -53,6 +53,16 @@ impl ReplicaBus {
             running: None,
             store: Arc::default(),
         }
+    }
+
+    /// The same bus before its start, with these limits of comments and notifications.
+    pub fn with_review(mut self, review: ReviewLimits, notifications_kept: u32) -> Self {
+        if let Some(redis) = &mut self.redis {
+            redis.review = review;
+            redis.notifications_kept = notifications_kept;
+        }
+        self.store = Arc::new(MemoryStore::default().with_review(review, notifications_kept));
+        self
     }
 
     /// Starts it. That Redis is away is no fault.

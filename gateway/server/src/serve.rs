@@ -155,7 +155,8 @@ impl Running {
         let key_reader = key_reader.map(KeyReader::new).transpose()?;
         let in_flight = InFlight::default();
         let (hub_tasks, hub_stop) = (TaskTracker::new(), CancellationToken::new());
-        let mut bus = ReplicaBus::of(config.redis.clone(), config.queues, &replica);
+        let mut bus = ReplicaBus::of(config.redis.clone(), config.queues, &replica)
+            .with_review(config.comments, config.notifications_kept);
         let telemetry = Telemetry::start(&config.telemetry, &replica, bus.system());
         let mut fault = None;
         let make_bus = |listener: Arc<dyn Listener>| {

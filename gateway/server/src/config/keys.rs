@@ -283,6 +283,10 @@ keys! {
         "How often a queue's message is given out before it is parked in `/queue/<name>.parked`; 0: it never is.";
     QUEUE_LEASE_MS "queue_lease_ms" number(500, DAY_MS), "10000",
         "How long a replica without a sign of life holds what its receivers have of queues; then others get it.";
+    COMMENTS_MAX "comments_max" number(1, 1_000_000), "10000",
+        "The most comments of a document, with those that were deleted; above, a new one is answered `invalid`. The same on all replicas, as the next one.";
+    NOTIFICATIONS_KEPT "notifications_kept" number(1, 1_000_000), "1000",
+        "The latest notifications that a subject's log keeps; up to an eighth more stand there before they are dropped.";
     LOG_ENTRIES_MAX "log_entries_max" number(1, 4_294_967_295), "100000",
         "Most entries of a log in Redis; above, appends are answered `log_full`.";
     CLIENT_ROW_KEPT_S "client_row_kept_s" number(86_400, 4_294_967_295), "86400",

@@ -15,7 +15,7 @@ mod tokens;
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
 use inkwire_bus::PageLimit;
-use inkwire_bus::QueueLimits;
+use inkwire_bus::{QueueLimits, ReviewLimits};
 use inkwire_bus_redis::RedisConfig;
 use inkwire_hub::{HubConfig, OutboxLimits, document::DocumentConfig};
 use inkwire_model::Role;
@@ -62,6 +62,9 @@ pub struct Config {
     pub memory: MemoryLimits,
     pub hub: HubConfig,
     pub queues: QueueLimits,
+    pub comments: ReviewLimits,
+    /// The latest notifications of a subject.
+    pub notifications_kept: u32,
     /// `None` for the embedded bus.
     pub redis: Option<RedisConfig>,
     pub log: LogConfig,
@@ -201,6 +204,8 @@ impl Config {
             memory: memory(layers),
             hub: hub(layers),
             queues: queues(layers),
+            comments: comments(layers),
+            notifications_kept: number(layers, &keys::NOTIFICATIONS_KEPT),
             redis: redis::read(layers, read_file),
             log: log(layers),
             drain: drain(layers),
@@ -381,8 +386,18 @@ fn hub(layers: &mut Layers) -> HubConfig {
     }
 }
 
+fn number(layers: &mut Layers, key: &Key) -> u32 {
+    u32::try_from(layers.number(key)).unwrap_or(u32::MAX)
+}
+
+fn comments(layers: &mut Layers) -> ReviewLimits {
+    ReviewLimits {
+        comments_max: number(layers, &keys::COMMENTS_MAX),
+        ..ReviewLimits::default()
+    }
+}
+
 fn queues(layers: &mut Layers) -> QueueLimits {
-    let number = |layers: &mut Layers, key| u32::try_from(layers.number(key)).unwrap_or(u32::MAX);
     QueueLimits {
         messages_max: number(layers, &keys::QUEUE_MESSAGES_MAX),
         attempts_max: number(layers, &keys::QUEUE_ATTEMPTS_MAX),

@@ -45,6 +45,7 @@ fn main() -> io::Result<()> {
     handshakes(&corpus)?;
     event_streams(&corpus)?;
     names(&corpus)?;
+    comments(&corpus)?;
     door(&corpus)?;
     stomp(&corpus)?;
     sockjs(&corpus)?;
@@ -210,6 +211,26 @@ fn names(corpus: &Corpus) -> io::Result<()> {
     ];
     for (n, name) in names.iter().enumerate() {
         corpus.put("names", &format!("{n:02}"), name.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn comments(corpus: &Corpus) -> io::Result<()> {
+    let id = "cffa8cf16a7d1b976557fc342df8ea07f";
+    let anchor =
+        r#"{"position":"41-0123456789abcdef","start":0,"end":4,"unit":"utf16","quote":"text"}"#;
+    let payloads = [
+        r#"{"text":"why?","mentions":["bob"]}"#.to_owned(),
+        format!(r#"{{"text":"why?","anchor":{anchor}}}"#),
+        format!(r#"{{"comment":"{id}","text":"so","mentions":["bob","carol"]}}"#),
+        format!(r#"{{"comment":"{id}","resolved":true}}"#),
+        format!(r#"{{"comment":"{id}"}}"#),
+        anchor.to_owned(),
+        format!(r#"{{"{id}":{{"start":3,"end":5}}}}"#),
+        format!(r#"{{"{id}":"orphaned"}}"#),
+    ];
+    for (n, payload) in payloads.iter().enumerate() {
+        corpus.put("comments", &format!("{n:02}"), payload.as_bytes())?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 )]
 
 pub mod client_session;
+pub mod comments;
 pub mod door;
 pub mod events;
 pub mod messages;
@@ -26,8 +27,9 @@ use inkwire_protocol::native::Encoding;
 pub type Check = fn(&[u8]);
 
 /// The name of each target, as of its corpus, and what it runs.
-pub const TARGETS: [(&str, Check); 18] = [
+pub const TARGETS: [(&str, Check); 19] = [
     ("client_session", client_session::check),
+    ("comments", comments::check),
     ("event_streams", events::check),
     ("forwarded", door::check_forwarded),
     ("jwks", door::check_jwks),

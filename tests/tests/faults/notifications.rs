@@ -29,7 +29,7 @@ const RECIPIENTS: [&str; 3] = ["bob", "carol", "dave"];
 const BURST: usize = 30;
 /// Fewer comments than a log of notifications keeps.
 const ROUNDS_MAX: usize = 30;
-const KILLS_MIN: usize = 24;
+const KILLS_MIN: usize = 8;
 
 struct Stage {
     // Dropped in this order: whoever needs another goes first.

@@ -623,3 +623,43 @@ fn an_owner_deletes_a_document() {
         0
     );
 }
+
+#[test]
+fn names_of_the_demo_are_for_this_machine_and_give_no_more_than_nobody_has() {
+    let path = "/v1/demo/token";
+    let asked = |name: &str, role: &str| json!({ "name": name, "document": "essay", "role": role });
+    let ask =
+        |address, headers: &[&str], body: &Value| send_json(address, "POST", path, headers, body);
+    let replica = Replica::start(&[]);
+    let address = replica.address;
+    let good = ask(address, &[], &asked("ann", "writer"));
+    assert_eq!(good.status, 200, "{good:?}");
+    let forwarded = ask(
+        address,
+        &["X-Forwarded-For: 192.0.2.1"],
+        &asked("ann", "writer"),
+    );
+    refused(&forwarded, 404, "not_found");
+    let body = asked("ann", "writer").to_string();
+    let foreign = format!(
+        "POST {path} HTTP/1.1\r\nHost: evil.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    refused(
+        &Answer::parse(&exchange(address, &foreign)),
+        404,
+        "not_found",
+    );
+    for name in ["", "  ", "a\nb", &"x".repeat(41)] {
+        let answer = ask(address, &[], &asked(name, "writer"));
+        refused(&answer, 400, "invalid");
+    }
+    refused(&ask(address, &[], &asked("ann", "god")), 400, "invalid");
+
+    // A token for an owner is one for what anybody has: it revokes nobody.
+    let token = ask(address, &[], &asked("ann", "owner")).json();
+    let bearer = format!("Authorization: Bearer {}", token["token"].as_str().unwrap());
+    let revoke = "/v1/documents/essay/participants/bob";
+    let answer = send(address, "DELETE", revoke, &[&bearer], "");
+    refused(&answer, 403, "forbidden");
+}

@@ -163,6 +163,7 @@ step "Documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 
 step "Tests of the crates, the bus contract on memory and on Redis among them"
+install_schemathesis
 tests cargo test --workspace --exclude inkwire-tests --locked
 
 step "Client library for browsers and node"
@@ -180,7 +181,6 @@ export INKWIRE_BIN
 
 step "End to end: three replicas, Redis, HAProxy, nginx, a receiver of OTLP"
 install_oteltap
-install_schemathesis
 tests cargo test -p inkwire-tests --lib --bins --test e2e --locked
 
 step "Conformance: RFC 6455 and RFC 8441, and strangers beside live sessions"
